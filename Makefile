@@ -1,0 +1,41 @@
+# `make demo` and `make test` work on a fresh machine: each sets up .venv first if it is missing.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check bench clean
+
+help:
+	@echo "make install   set up $(VENV) with sfc and the development tools"
+	@echo "make demo      propagate the bundled sample's first mask, print its scores"
+	@echo "make test      run the tests"
+	@echo "make check     format check, lint and type check"
+	@echo "make bench     run every benchmark (minutes to hours)"
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+install: $(VENV)/.installed
+
+demo: install
+	$(BIN)/sfc propagate --data sample --fc random18 --output results/demo --overlay --overwrite
+	$(BIN)/sfc evaluate davis --data sample --results results/demo
+	@echo "Overlay pictures: results/demo/overlay"
+
+test: install
+	$(BIN)/python -m pytest
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: install
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,7 @@
+"""`sfc convert`."""
+
+from __future__ import annotations
+
+
+def convert() -> None:
+    """PLACEHOLDER."""

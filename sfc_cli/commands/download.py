@@ -1,0 +1,7 @@
+"""`sfc download`."""
+
+from __future__ import annotations
+
+
+def download() -> None:
+    """PLACEHOLDER."""

@@ -1,0 +1,7 @@
+"""`sfc evaluate`."""
+
+from __future__ import annotations
+
+
+def evaluate() -> None:
+    """PLACEHOLDER."""

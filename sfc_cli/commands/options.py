@@ -1,0 +1,47 @@
+"""Options that several commands share, so that they read and behave alike everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DEBUG_KEY = "sfc_cli.debug"
+
+
+def _remember_debug(ctx: typer.Context, value: bool) -> bool:
+    if value:
+        ctx.meta[DEBUG_KEY] = True
+    return value
+
+
+Debug = Annotated[
+    bool,
+    typer.Option("--debug", callback=_remember_debug, help="Show Python's traceback when something fails."),
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more about what is done.")]
+Data = Annotated[
+    str,
+    typer.Option(
+        help="A data set's name (sample, davis, or a name from sfc.yaml, $SFC_DATA or ./data) or a path to a "
+        "folder in the DAVIS layout."
+    ),
+]
+Split = Annotated[str, typer.Option(help="The split: a list in <data>/ImageSets/2017, without .txt.")]
+Sequences = Annotated[
+    str | None, typer.Option(help="Only these sequences, separated by commas.", metavar="NAME,NAME")
+]
+Checkpoints = Annotated[
+    Path | None,
+    typer.Option(
+        help="The folder of checkpoints. [default: `checkpoints` in sfc.yaml, $SFC_CHECKPOINTS or ./checkpoints]"
+    ),
+]
+
+
+def parse_names(text: str | None) -> tuple[str, ...] | None:
+    """Split a comma-separated option into names; None stays None (no choice made)."""
+    if text is None:
+        return None
+    return tuple(name.strip() for name in text.split(",") if name.strip())

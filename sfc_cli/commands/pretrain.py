@@ -1,0 +1,7 @@
+"""`sfc pretrain`."""
+
+from __future__ import annotations
+
+
+def pretrain() -> None:
+    """PLACEHOLDER."""

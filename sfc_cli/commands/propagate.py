@@ -1,0 +1,7 @@
+"""`sfc propagate`."""
+
+from __future__ import annotations
+
+
+def propagate() -> None:
+    """PLACEHOLDER."""

@@ -1,0 +1,1 @@
+"""The networks and the propagation routine: tensors in, tensors out; no printing."""

@@ -1,0 +1,187 @@
+"""The layouts in which the field's checkpoints store a ResNet trunk, and how to read each as ours."""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+import re
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sfc_cli.core.trunk import Architecture, Padding
+from sfc_cli.errors import InputError
+
+
+def _as_stored(key: str) -> str:
+    return key
+
+
+def _unwrap_padded_convolution(key: str) -> str:
+    # An older release of CRW wraps a padded 3×3 convolution in a Sequential: (pad, convolution).
+    return re.sub(r"(conv\d)\.1\.(weight|bias)$", r"\1.\2", key)
+
+
+def _from_mmaction(key: str) -> str:
+    key = re.sub(r"^conv1\.conv\.", "conv1.", key)
+    key = re.sub(r"^conv1\.bn\.", "bn1.", key)
+    key = re.sub(r"(layer\d\.\d+\.)conv(\d)\.conv\.", r"\1conv\2.", key)
+    key = re.sub(r"(layer\d\.\d+\.)conv(\d)\.bn\.", r"\1bn\2.", key)
+    key = re.sub(r"(layer\d\.\d+\.)downsample\.conv\.", r"\1downsample.0.", key)
+    return re.sub(r"(layer\d\.\d+\.)downsample\.bn\.", r"\1downsample.1.", key)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """How one project's checkpoint stores its trunk.
+
+    Args:
+        name: The project's name.
+        container: The entry that holds the weights; empty if the file itself is the mapping.
+        prefix: What stands before every key of the trunk.
+        rename: Turns a key without its prefix into torchvision's.
+        padding: How the network's convolutions pad.
+    """
+
+    name: str
+    container: str
+    prefix: str
+    rename: Callable[[str], str] = _as_stored
+    padding: Padding = "zeros"
+
+    def trunk_state(self, checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Return the tensors of the trunk under torchvision's names; empty if the file is laid out otherwise."""
+        stored = checkpoint.get(self.container) if self.container else checkpoint
+        if not isinstance(stored, Mapping):
+            return {}
+        return {
+            self.rename(key[len(self.prefix) :]): value
+            for key, value in stored.items()
+            if isinstance(key, str) and key.startswith(self.prefix) and isinstance(value, Tensor)
+        }
+
+
+LAYOUTS: dict[str, Layout] = {
+    layout.name: layout
+    for layout in (
+        Layout(name="sfc", container="model", prefix="online_encoder."),
+        Layout(
+            name="crw",
+            container="model",
+            prefix="encoder.model.",
+            rename=_unwrap_padded_convolution,
+            padding="reflect",
+        ),
+        Layout(name="moco", container="state_dict", prefix="module.encoder_q."),
+        Layout(name="simsiam", container="state_dict", prefix="module.encoder."),
+        Layout(name="vfs", container="state_dict", prefix="backbone.", rename=_from_mmaction),
+        Layout(name="pixpro", container="model", prefix="module.encoder."),
+        Layout(name="torchvision", container="", prefix=""),
+    )
+}
+
+
+def recognise_layout(checkpoint: Mapping[str, Any], path: Path) -> Layout:
+    """Find the layout of a checkpoint by its keys.
+
+    Raises:
+        InputError: If no known layout fits.
+    """
+    for layout in LAYOUTS.values():
+        if "conv1.weight" in layout.trunk_state(checkpoint):
+            return layout
+    keys = ", ".join(str(key) for key in list(checkpoint)[:4])
+    raise InputError(
+        f"{path} is no checkpoint of a known layout (its first keys: {keys or 'none'}).",
+        f"Known layouts: {', '.join(LAYOUTS)}.",
+    )
+
+
+def recognise_architecture(state: Mapping[str, Tensor], path: Path) -> Architecture:
+    """Tell ResNet-18 from ResNet-50 by the blocks of a trunk.
+
+    Raises:
+        InputError: If it is another network.
+    """
+    bottleneck = "layer1.0.conv3.weight" in state
+    blocks = {int(match[1]) for key in state if (match := re.match(r"layer3\.(\d+)\.", key))}
+    depth = {(False, 2): "resnet18", (True, 6): "resnet50"}.get((bottleneck, len(blocks)))
+    if depth is None:
+        kind = "bottleneck" if bottleneck else "basic"
+        raise InputError(
+            f"{path} holds a network with {len(blocks)} {kind} blocks in layer3.",
+            "sfc reads ResNet-18 (2 basic blocks) and ResNet-50 (6 bottleneck blocks).",
+        )
+    return depth  # type: ignore[return-value]
+
+
+def read_checkpoint(path: Path) -> Mapping[str, Any]:
+    """Read a PyTorch file safely: tensors, plain Python values and ``argparse.Namespace``, nothing else.
+
+    Returns:
+        The stored mapping, with every tensor on the CPU.
+
+    Raises:
+        InputError: If the file is missing, truncated, not a PyTorch file, or asks to execute anything.
+    """
+    _refuse_what_is_no_checkpoint(path)
+    try:
+        # The published files store their command line as an argparse.Namespace.
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        forbidden = re.search(r"(?:GLOBAL|global)\s+([\w.]+)", str(error))
+        if forbidden:
+            raise InputError(
+                f"{path} is refused: it asks for the Python object {forbidden[1]}, which could execute code.",
+                "Only load files whose source you trust, saved as plain tensors.",
+            ) from None
+        raise _damaged(path) from None
+    except (
+        RuntimeError,
+        EOFError,
+        ValueError,
+        KeyError,
+        OSError,
+        zipfile.BadZipFile,
+        AttributeError,
+        TypeError,
+        IndexError,
+    ):
+        raise _damaged(path) from None
+    if not isinstance(content, Mapping):
+        raise InputError(
+            f"{path} holds a {type(content).__name__}, not a mapping of weights.", "Is it the right file?"
+        )
+    return content
+
+
+def _damaged(path: Path) -> InputError:
+    return InputError(
+        f"{path} ({path.stat().st_size} bytes) is truncated or not a PyTorch checkpoint.",
+        "Download it again.",
+    )
+
+
+def _refuse_what_is_no_checkpoint(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            start = file.read(512)
+    except FileNotFoundError:
+        raise InputError(
+            f"Checkpoint {path} is missing.", "Check the path, or type `sfc download --list`."
+        ) from None
+    except OSError as error:
+        raise InputError(f"Cannot read checkpoint {path}: {error.strerror or error}.") from None
+    if not start:
+        raise InputError(f"Checkpoint {path} is empty (0 bytes).", "Download it again.")
+    if start.lstrip()[:1] == b"<":
+        raise InputError(
+            f"{path} is an HTML or XML page, not a checkpoint: an error page was saved in its place.",
+            "Delete it and download it again.",
+        )

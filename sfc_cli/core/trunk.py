@@ -1,0 +1,105 @@
+"""The ResNet trunk at stride 8 that every encoder shares."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+from torchvision import models
+
+Architecture = Literal["resnet18", "resnet50"]
+Padding = Literal["zeros", "reflect"]
+
+CHANNELS: dict[str, int] = {"resnet18": 256, "resnet50": 1024}
+STRIDE = 8
+
+
+class Trunk(nn.Module):
+    """torchvision's ResNet (v1.5) up to ``layer3`` or ``layer4``, with stride 1 from ``layer3`` on.
+
+    Parameters and buffers have torchvision's names. There is no dilation: a frame of H×W pixels gives
+    ceil(H/8) × ceil(W/8) cells.
+
+    Args:
+        architecture: The ResNet to build.
+        padding: How every padding convolution pads; CRW was trained with ``reflect``.
+        last_layer: The last residual layer kept; pretraining needs ``layer4``.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture = "resnet18",
+        *,
+        padding: Padding = "zeros",
+        last_layer: Literal["layer3", "layer4"] = "layer3",
+    ) -> None:
+        super().__init__()
+        if architecture not in get_args(Architecture):
+            raise ValueError(f"architecture {architecture!r} is not one of {get_args(Architecture)}")
+        resnet = models.get_model(architecture, weights=None)
+        self.architecture: Architecture = architecture
+        self.conv1 = resnet.conv1
+        self.bn1 = resnet.bn1
+        self.relu = resnet.relu
+        self.maxpool = resnet.maxpool
+        self.layer1 = resnet.layer1
+        self.layer2 = resnet.layer2
+        self.layer3 = _without_stride(resnet.layer3)
+        self.layer4 = _without_stride(resnet.layer4) if last_layer == "layer4" else None
+        if padding != "zeros":
+            _replace_padding(self, padding)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Map normalised frames to feature maps.
+
+        Args:
+            frames: [B, 3, H, W], RGB, normalised with the statistics of the training data.
+
+        Returns:
+            [B, C, ceil(H/8), ceil(W/8)], not normalised; C is 256 or 1024 after ``layer3``.
+        """
+        maps = self.maxpool(self.relu(self.bn1(self.conv1(frames))))  # [B, 64, H/4, W/4]
+        maps = self.layer3(self.layer2(self.layer1(maps)))  # [B, C, h, w]
+        if self.layer4 is not None:
+            maps = self.layer4(maps)
+        return maps  # type: ignore[no-any-return]  # nn.Module calls are untyped
+
+
+def _without_stride(layer: nn.Module) -> nn.Module:
+    for module in layer.modules():
+        if isinstance(module, nn.Conv2d):
+            module.stride = (1, 1)
+    return layer
+
+
+def _replace_padding(root: nn.Module, padding: Padding) -> None:
+    """Rebuild each padding convolution, because ``padding_mode`` only takes effect in the constructor."""
+    for parent in list(root.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, nn.Conv2d) and any(size != 0 for size in child.padding):
+                rebuilt = nn.Conv2d(
+                    child.in_channels,
+                    child.out_channels,
+                    child.kernel_size,  # type: ignore[arg-type]
+                    stride=child.stride,  # type: ignore[arg-type]
+                    padding=child.padding,  # type: ignore[arg-type]
+                    bias=child.bias is not None,
+                    padding_mode=padding,
+                )
+                rebuilt.weight = child.weight
+                setattr(parent, name, rebuilt)
+
+
+@torch.no_grad()
+def step_batchnorm_on_zeros(trunk: Trunk) -> None:
+    """Move every BatchNorm's running statistics once towards those of one all-zero 256×256 image.
+
+    The released code feeds such an image through each network in training mode after loading its weights;
+    its published numbers contain the effect.
+    """
+    was_training = trunk.training
+    trunk.train()
+    parameter = next(trunk.parameters())
+    trunk(torch.zeros(1, 3, 256, 256, device=parameter.device, dtype=parameter.dtype))
+    trunk.train(was_training)

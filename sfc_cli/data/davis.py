@@ -1,0 +1,141 @@
+"""The DAVIS folder layout: splits, sequences, frames and annotations. Nothing here ever writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sfc_cli.errors import InputError
+
+FRAME_SUFFIXES = (".jpg", ".jpeg", ".JPG", ".JPEG", ".png", ".PNG")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DavisDataset:
+    """A folder in the DAVIS layout.
+
+    ``ImageSets/<year>/<split>.txt`` lists sequences, ``JPEGImages/<resolution>/<sequence>`` holds their
+    frames, ``Annotations/<resolution>/<sequence>`` their masks. A split may be missing: then every sequence
+    with annotations belongs to it, if the split is ``all``.
+
+    Args:
+        root: The folder.
+        year: The folder of splits below ``ImageSets``.
+        resolution: The folder of sequences below ``JPEGImages`` and ``Annotations``.
+    """
+
+    root: Path
+    year: str = "2017"
+    resolution: str = "480p"
+
+    @property
+    def annotations_root(self) -> Path:
+        """The folder of all sequences' annotations."""
+        return self.root / "Annotations" / self.resolution
+
+    def sequences(self, split: str = "val", chosen: Sequence[str] | None = None) -> list[str]:
+        """Return the names of a split's sequences in the list's order.
+
+        Args:
+            split: A list's name without ``.txt``, or ``all`` for every annotated sequence.
+            chosen: Only these; each must be in the split.
+
+        Raises:
+            InputError: If the root, the list or a chosen sequence is missing.
+        """
+        self._require_folder(self.root, "the data set")
+        if split == "all" and not self._split_file(split).is_file():
+            self._require_folder(self.annotations_root, "the annotations")
+            names = sorted(path.name for path in self.annotations_root.iterdir() if path.is_dir())
+        else:
+            names = self._read_split(split)
+        if chosen is None:
+            return names
+        if not chosen:
+            raise InputError("--sequences names no sequence.", f"Choose from: {_listed(names)}.")
+        unknown = [name for name in chosen if name not in names]
+        if unknown:
+            raise InputError(
+                f"No sequence {', '.join(unknown)} in split {split!r} of {self.root}.",
+                f"It has: {_listed(names)}.",
+            )
+        return [name for name in names if name in set(chosen)]
+
+    def frames(self, sequence: str) -> list[Path]:
+        """Return a sequence's frame files in order of their names.
+
+        Raises:
+            InputError: If the folder is missing or holds no frame, or two frames share a stem.
+        """
+        folder = self.root / "JPEGImages" / self.resolution / sequence
+        self._require_folder(folder, f"the frames of sequence {sequence}")
+        paths = sorted(
+            path for path in folder.iterdir() if path.suffix in FRAME_SUFFIXES and path.name[0] != "."
+        )
+        if not paths:
+            raise InputError(
+                f"No frames in {folder}.",
+                f"Expected files such as 00000.jpg ({', '.join(FRAME_SUFFIXES[:2])}).",
+            )
+        if len({path.stem for path in paths}) != len(paths):
+            raise InputError(f"Frames in {folder} share a name.", "Each frame needs a name of its own.")
+        return paths
+
+    def annotations(self, sequence: str) -> list[Path]:
+        """Return a sequence's annotation files in order of their names.
+
+        Raises:
+            InputError: If the folder is missing or empty.
+        """
+        folder = self.annotations_root / sequence
+        self._require_folder(folder, f"the annotations of sequence {sequence}")
+        paths = sorted(path for path in folder.glob("*.png") if path.name[0] != ".")
+        if not paths:
+            raise InputError(f"No annotations in {folder}.", "Expected indexed PNGs such as 00000.png.")
+        return paths
+
+    def first_annotation(self, sequence: str, frame: Path) -> Path:
+        """Return the annotation of a sequence's first frame.
+
+        Raises:
+            InputError: If it is missing.
+        """
+        path = self.annotations_root / sequence / f"{frame.stem}.png"
+        if not path.is_file():
+            raise InputError(
+                f"No annotation for the first frame of sequence {sequence}: {path} is missing.",
+                "Label propagation starts from the first frame's mask; put it there.",
+            )
+        return path
+
+    def _split_file(self, split: str) -> Path:
+        return self.root / "ImageSets" / self.year / f"{split}.txt"
+
+    def _read_split(self, split: str) -> list[str]:
+        path = self._split_file(split)
+        if not path.is_file():
+            lists = sorted(other.stem for other in path.parent.glob("*.txt")) if path.parent.is_dir() else []
+            hint = (
+                f"Splits there: {', '.join(lists)}." if lists else "Give --data a folder in the DAVIS layout."
+            )
+            raise InputError(f"No split {split!r}: {path} is missing.", hint)
+        try:
+            names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"Cannot read {path}: {error}.") from None
+        if not names:
+            raise InputError(f"{path} lists no sequence.", "Write one sequence name a line.")
+        # A split of the 2016 benchmark lists a pair of files a line; its sequences are their folders.
+        if all(line.startswith("/") for line in names):
+            names = [line.split()[0].rsplit("/", 2)[-2] for line in names]
+        return list(dict.fromkeys(names))
+
+    def _require_folder(self, folder: Path, what: str) -> None:
+        if not folder.is_dir():
+            raise InputError(f"Cannot find {what}: {folder} is missing.", "Check --data and --sequences.")
+
+
+def _listed(names: Sequence[str], most: int = 20) -> str:
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest

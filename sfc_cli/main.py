@@ -1,0 +1,95 @@
+"""The Typer app, and the one place where an error becomes a message and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from sfc_cli import __version__
+from sfc_cli.commands.convert import convert
+from sfc_cli.commands.download import download
+from sfc_cli.commands.evaluate import evaluate
+from sfc_cli.commands.options import DEBUG_KEY
+from sfc_cli.commands.pretrain import pretrain
+from sfc_cli.commands.propagate import propagate
+from sfc_cli.errors import SfcError
+
+
+class _ErrorsToMessages(TyperGroup):
+    """Runs the command and turns what it raises into one line on standard error."""
+
+    def invoke(self, ctx: typer.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SfcError as error:
+            if ctx.meta.get(DEBUG_KEY):
+                raise
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            typer.echo("interrupted; finished files are kept", err=True)
+            raise typer.Exit(130) from None
+        except (typer.Exit, typer.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            if ctx.meta.get(DEBUG_KEY) or not _is_bug(error):
+                raise
+            text = " ".join(str(error).split()) or "no message"
+            typer.echo(
+                f"error: unexpected {type(error).__name__}: {text}. This is a bug in sfc: "
+                "run the same command with --debug and report what it prints.",
+                err=True,
+            )
+            raise typer.Exit(1) from None
+
+
+def _is_bug(error: Exception) -> bool:
+    """Tell our own failures from Typer's usage errors, which carry an exit code and print themselves."""
+    return not hasattr(error, "exit_code")
+
+
+app = typer.Typer(
+    cls=_ErrorsToMessages,
+    name="sfc",
+    help="Masks for every frame of a video from the mask of its first frame, and the training and scoring "
+    "around it: Semantic-Aware Fine-Grained Correspondence (SFC, ECCV 2022).",
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"sfc {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+app.command()(download)
+app.command()(pretrain)
+app.command()(propagate)
+app.command()(convert)
+app.command()(evaluate)
+
+
+def main() -> None:
+    """Run ``sfc`` with the arguments of the process."""
+    # Masks and tables may hold names that an ASCII terminal cannot show: better a `?` than a crash.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    app()

@@ -1,0 +1,140 @@
+"""Where data sets and checkpoints lie: sfc.yaml, environment variables, and the folders beside the user."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sfc_cli.errors import InputError
+
+CONFIG_NAME = "sfc.yaml"
+SAMPLE_NAME = "sample"
+
+
+def assets_folder() -> Path:
+    """Return the folder of the files that come with the package."""
+    return Path(__file__).resolve().parent.parent / "assets"
+
+
+def user_config_folder() -> Path:
+    """Return the folder of the user's own sfc.yaml, following the XDG base directories."""
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "sfc"
+
+
+def user_cache_folder() -> Path:
+    """Return the folder for files that can be made again, following the XDG base directories."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sfc"
+
+
+def config_files() -> tuple[Path, Path]:
+    """Return the two places of sfc.yaml, the one that wins first."""
+    return Path.cwd() / CONFIG_NAME, user_config_folder() / CONFIG_NAME
+
+
+def read_config() -> dict[str, Any]:
+    """Read sfc.yaml from the user's config folder and, over it, from the current folder.
+
+    Returns:
+        The merged mapping; one level below the top is merged key by key. Empty if there is no file. Paths
+        under ``data`` and ``checkpoints`` are made absolute from the folder of their file.
+
+    Raises:
+        InputError: If a file is not YAML or not a mapping.
+    """
+    merged: dict[str, Any] = {}
+    for path in reversed(config_files()):
+        for key, value in _read_one_config(path).items():
+            old = merged.get(key)
+            merged[key] = {**old, **value} if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _read_one_config(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise InputError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}.") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise InputError(
+            f"{path} holds a {type(content).__name__}.",
+            "It must be a mapping such as `data: {davis: /path}`.",
+        )
+    data = content.get("data")
+    if data is not None:
+        if not isinstance(data, dict):
+            raise InputError(f"`data` in {path} is not a mapping.", "Write `data: {davis: /path/to/DAVIS}`.")
+        content["data"] = {
+            str(name): path.parent / Path(str(place)).expanduser() for name, place in data.items()
+        }
+    if content.get("checkpoints") is not None:
+        content["checkpoints"] = path.parent / Path(str(content["checkpoints"])).expanduser()
+    return content
+
+
+def find_data(name: str, *, next_step: str = "") -> Path:
+    """Find a data set by its name or path.
+
+    A name is looked up among the bundled sets, in sfc.yaml (current folder, then the user's config folder),
+    then in ``$SFC_DATA``, then in ``./data``. Anything else is taken as a path.
+
+    Args:
+        name: A name such as ``davis``, or a path.
+        next_step: A sentence for the error, when the set is missing.
+
+    Raises:
+        InputError: If nothing is found; the message names every place tried.
+    """
+    tried: list[Path] = []
+    if _is_name(name):
+        if name == SAMPLE_NAME:
+            return assets_folder() / SAMPLE_NAME
+        configured = read_config().get("data", {}).get(name)
+        if configured is not None:
+            tried.append(Path(configured))
+        if os.environ.get("SFC_DATA"):
+            tried.append(Path(os.environ["SFC_DATA"]).expanduser() / name)
+        tried.append(Path("data") / name)
+    tried.append(Path(name).expanduser())
+    for place in tried:
+        if place.is_dir():
+            return place
+    places = ", ".join(str(place) for place in tried)
+    in_config = (
+        f" (no entry in {' or '.join(str(path) for path in config_files())})" if _is_name(name) else ""
+    )
+    hint = next_step or (
+        "Type `sfc download davis`, or give the folder with --data PATH."
+        if name == "davis"
+        else f"Give the folder with --data PATH, or add `data: {{{name}: /path}}` to sfc.yaml."
+        if _is_name(name)
+        else "Check the path."
+    )
+    raise InputError(f"No data set {name!r}: looked in {places}{in_config}.", hint)
+
+
+def _is_name(text: str) -> bool:
+    separators = {os.sep, os.altsep or os.sep}
+    return (
+        not any(separator in text for separator in separators)
+        and text not in {".", "..", ""}
+        and text[0] != "~"
+    )
+
+
+def checkpoints_folder(chosen: Path | None) -> Path:
+    """Return the folder of checkpoints: the chosen one, sfc.yaml's, ``$SFC_CHECKPOINTS``, ``./checkpoints``."""
+    if chosen is not None:
+        return chosen.expanduser()
+    configured = read_config().get("checkpoints")
+    if configured is not None:
+        return Path(configured)
+    if os.environ.get("SFC_CHECKPOINTS"):
+        return Path(os.environ["SFC_CHECKPOINTS"]).expanduser()
+    return Path("checkpoints")
