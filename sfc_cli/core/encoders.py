@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from sfc_cli.core import manifest
 from sfc_cli.core.layouts import LAYOUTS, read_checkpoint, recognise_architecture, recognise_layout
 from sfc_cli.core.trunk import CHANNELS, Architecture, Padding, Trunk, step_batchnorm_on_zeros
 from sfc_cli.errors import InputError, UsageError
@@ -136,7 +137,8 @@ def load_encoder(
 
     Raises:
         UsageError: If the name is unknown.
-        InputError: If the file is missing, damaged, unsafe, of another depth, or lacks a tensor.
+        InputError: If the file is missing, damaged, unsafe, of another depth, lacks a tensor, or is no longer
+            the file that the manifest beside it records.
     """
     source = find_encoder(name, checkpoints)
     if source.path is None:
@@ -146,6 +148,7 @@ def load_encoder(
             trunk = Trunk(source.architecture)
         logger.info("%s: random weights, seed %d", name, seed)
     else:
+        manifest.check(source.path)
         state, architecture, padding = read_trunk_state(
             source.path, architecture=source.architecture, layout=source.layout
         )

@@ -1,0 +1,148 @@
+"""The two networks of fine-grained pretraining: an online one that learns, a target one that follows it."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - the name that PyTorch's own code uses
+
+from sfc_cli.core.matching_loss import matching_loss
+from sfc_cli.core.trunk import Architecture, Trunk
+
+LastLayer = Literal["layer3", "layer4"]
+
+# Channels after a layer of ResNet-18 and ResNet-50.
+_CHANNELS: dict[tuple[str, str], int] = {
+    ("resnet18", "layer3"): 256,
+    ("resnet18", "layer4"): 512,
+    ("resnet50", "layer3"): 1024,
+    ("resnet50", "layer4"): 2048,
+}
+
+
+def momentum_at(step: int, total_steps: int, base: float = 0.99) -> float:
+    """Return the share of itself that the target keeps at a step: m_t = 1 − (1 − base)(cos(π t / T) + 1) / 2.
+
+    Args:
+        step: t, from 0.
+        total_steps: T, the optimizer steps of the whole training.
+        base: The momentum at step 0; it rises to 1 at step T.
+    """
+    return 1 - (1 - base) * (math.cos(math.pi * step / total_steps) + 1) / 2
+
+
+class Head(nn.Module):
+    """Two 1×1 convolutions with BatchNorm and ReLU between them; projector and predictor have this form.
+
+    Args:
+        in_channels: Channels of the input map.
+        hidden_channels: Channels between the convolutions.
+        out_channels: Channels of the output map.
+    """
+
+    def __init__(self, in_channels: int, hidden_channels: int, out_channels: int) -> None:
+        super().__init__()
+        # The attributes name the tensors in the published checkpoint.
+        self.linear1 = nn.Conv2d(in_channels, hidden_channels, 1)
+        self.bn1 = nn.BatchNorm2d(hidden_channels)
+        self.relu = nn.ReLU(inplace=True)
+        self.linear2 = nn.Conv2d(hidden_channels, out_channels, 1)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Map [B, in_channels, h, w] to [B, out_channels, h, w]."""
+        return self.linear2(self.relu(self.bn1(self.linear1(maps))))  # type: ignore[no-any-return]
+
+
+class Correspondence(nn.Module):
+    """The online and the target branch, whose tensors have the names of the published checkpoint.
+
+    The online branch is trunk, projector, predictor; the target branch is trunk and projector, a moving
+    average of the online parameters. Its BatchNorm statistics are its own.
+
+    Args:
+        architecture: The ResNet of both trunks.
+        last_layer: The last residual layer of the trunks. The published network has ``layer4``; propagation
+            reads the features after ``layer3``.
+        hidden_channels: Inner channels of projector and predictor.
+        out_channels: Channels of the compared vectors.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture = "resnet18",
+        *,
+        last_layer: LastLayer = "layer4",
+        hidden_channels: int = 2048,
+        out_channels: int = 256,
+    ) -> None:
+        super().__init__()
+        self.online_encoder = Trunk(architecture, last_layer=last_layer)
+        self.online_projector = Head(_CHANNELS[architecture, last_layer], hidden_channels, out_channels)
+        self.predictor = Head(out_channels, hidden_channels, out_channels)
+        _end_residual_blocks_at_zero(self.online_encoder)
+        self.target_encoder = copy.deepcopy(self.online_encoder).requires_grad_(False)
+        self.target_projector = copy.deepcopy(self.online_projector).requires_grad_(False)
+
+    def forward(
+        self,
+        views: tuple[Tensor, Tensor],
+        boxes: tuple[Tensor, Tensor],
+        *,
+        momentum: float | None,
+        radius: float = 0.5,
+    ) -> Tensor:
+        """Run both branches on both views and compare them crosswise.
+
+        Order: the online branch on both views, the target's step towards the online parameters, the target
+        branch on both views.
+
+        Args:
+            views: Two of [B, 3, H, W], normalised.
+            boxes: Two of [B, 4], where each view lies in its image.
+            momentum: How much of itself the target keeps; None to leave the target as it is, as in all but
+                the first part of an accumulated batch.
+            radius: Of positive pairs, see ``matching_loss``.
+
+        Returns:
+            The loss, a scalar: both directions together.
+
+        Note:
+            The views pass one after the other. One joint pass would mix the BatchNorm statistics of the two
+            views and leave the published training (`docs/pretraining.md`).
+        """
+        predictions = [self.predict(view) for view in views]  # [B, C, h, w] each
+        if momentum is not None:
+            self.follow(momentum)
+        targets = [self.project(view) for view in views]  # [B, C, h, w] each
+        return matching_loss(predictions[0], targets[1], boxes[0], boxes[1], radius) + matching_loss(
+            predictions[1], targets[0], boxes[1], boxes[0], radius
+        )
+
+    def predict(self, view: Tensor) -> Tensor:
+        """Return the online branch's unit vectors p of a view [B, 3, H, W]: [B, C, h, w], float32."""
+        maps = self.predictor(self.online_projector(self.online_encoder(view)))
+        return F.normalize(maps.float(), dim=1)
+
+    @torch.no_grad()
+    def project(self, view: Tensor) -> Tensor:
+        """Return the target branch's unit vectors z of a view [B, 3, H, W]: [B, C, h, w], float32."""
+        return F.normalize(self.target_projector(self.target_encoder(view)).float(), dim=1)
+
+    @torch.no_grad()
+    def follow(self, momentum: float) -> None:
+        """Move the target's parameters towards the online ones: target ← m · target + (1 − m) · online."""
+        online = [*self.online_encoder.parameters(), *self.online_projector.parameters()]
+        target = [*self.target_encoder.parameters(), *self.target_projector.parameters()]
+        torch._foreach_lerp_(target, online, 1 - momentum)
+
+
+def _end_residual_blocks_at_zero(trunk: Trunk) -> None:
+    """Set the last BatchNorm weight of each residual block to 0, so that each block starts as identity."""
+    for name, module in trunk.named_modules():
+        last = "bn2" if trunk.architecture == "resnet18" else "bn3"
+        if name.endswith(f".{last}") and isinstance(module, nn.BatchNorm2d):
+            nn.init.zeros_(module.weight)

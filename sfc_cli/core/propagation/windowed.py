@@ -1,0 +1,214 @@
+"""The exact fast path in PyTorch: affinities only inside the window, and top-k over group maxima.
+
+A group is one position of the window over all its frames, or a run of consecutive cells of frame 0. The k
+largest affinities of a cell always lie in the k groups with the largest maxima, so after one pass of matrix
+products only k groups are looked at again: exact up to ties, at a twentieth of the selection's cost.
+"""
+
+from __future__ import annotations
+
+import queue
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from sfc_cli.core.propagation.context import copies_of_first, slot_of
+from sfc_cli.core.propagation.matching import Matcher, Votes
+from sfc_cli.core.propagation.tiles import Tile, WindowPlan, plan_window
+from sfc_cli.settings.propagation import PropagationSettings
+
+_LOWEST: Final = -3.0e38
+# Rows of frame 0 per matrix product: its keys stay in the second-level cache.
+_FIRST_ROWS: Final = 1280
+
+
+class WindowedMatcher(Matcher):
+    """Matches frames tile by tile, two threads or more at a time on a CPU.
+
+    Memory: the features of ``context_frames`` + 1 frames, and per thread one score buffer of
+    (window positions · frames + N) · tile cells floats. Nothing grows with the video's length.
+
+    Args:
+        first: Unit features of frame 0, [C, h, w].
+        settings: ``top_k``, ``radius``, ``temperature`` and ``context_frames`` are used.
+        threads: Tiles at work at once; None for PyTorch's number of threads on a CPU and one elsewhere.
+    """
+
+    def __init__(self, first: Tensor, settings: PropagationSettings, *, threads: int | None = None) -> None:
+        super().__init__(first, settings)
+        self._threads = threads or (torch.get_num_threads() if self.device.type == "cpu" else 1)
+        self._plan = plan_window(self.height, self.width, settings.radius, self.channels, self.device)
+        # A group of frame 0 is as long as a full window's, within bounds that keep both selections cheap.
+        self._run = min(max(settings.context_frames, 8), 32)
+        self._runs = -(-self.cells // self._run)
+        self._first = first.new_zeros(self._runs * self._run, self.channels)  # [N padded, C]
+        self._first[: self.cells] = first.flatten(1).T
+        self._ring = _FeatureRing(self.height, self.width, self.channels, settings.context_frames, first)
+        self._workspaces: queue.SimpleQueue[_Workspace] = queue.SimpleQueue()
+        for _ in range(self._threads):
+            self._workspaces.put(_Workspace(self.device))
+
+    def advance(self, frames: Tensor) -> Votes:
+        """Match the next frames one after the other. See ``Matcher.advance``."""
+        k = self.settings.top_k
+        weights = frames.new_empty(len(frames), self.height, self.width, k)
+        sources = torch.empty(weights.shape, dtype=torch.int64, device=self.device)
+        for frame, frame_weights, frame_sources in zip(frames, weights, sources, strict=True):
+            self._match(frame, frame_weights, frame_sources)
+            self._ring.append(frame, slot_of(self.target, self.settings.context_frames) - 1)
+            self.target += 1
+        return Votes(weights.flatten(1, 2), sources.flatten(1, 2))
+
+    def _match(self, query: Tensor, weights: Tensor, sources: Tensor) -> None:
+        def work(tile: Tile) -> None:
+            # The mode is a thread's own, and the buffers are written in place.
+            with torch.no_grad():
+                workspace = self._workspaces.get()
+                try:
+                    self._match_tile(tile, query, weights, sources, workspace)
+                finally:
+                    self._workspaces.put(workspace)
+
+        if self._threads == 1:
+            for tile in self._plan.tiles:
+                work(tile)
+        else:
+            list(_pool(self._threads).map(work, self._plan.tiles))
+
+    def _match_tile(
+        self, tile: Tile, query: Tensor, weights: Tensor, sources: Tensor, workspace: _Workspace
+    ) -> None:
+        """Write the votes of one tile of Q query cells."""
+        queries = query[:, tile.rows, tile.columns].flatten(1)  # [C, Q]
+        frames = self._ring.frames
+        positions = tile.positions if frames else 0
+        scores, maxima = workspace.buffers(
+            positions * frames + len(self._first), positions + self._runs, queries.shape[1]
+        )
+        if frames:
+            self._score_window(tile, queries, scores, maxima)
+        self._score_first(queries, scores[positions * frames :], maxima[positions:])
+
+        # [k', Q] groups of each cell, then their elements as rows of the score buffer: [k', g, Q].
+        groups = maxima.T.contiguous().topk(min(self.settings.top_k, len(maxima)), sorted=False).indices.T
+        in_window = groups < positions
+        length = max(frames, self._run) if positions else self._run
+        start = torch.where(
+            in_window, groups * frames, groups * self._run + positions * (frames - self._run)
+        )
+        size = torch.where(in_window, frames, self._run)
+        element = torch.arange(length, device=self.device)[:, None]
+        rows = start[:, None] + torch.minimum(element, size[:, None] - 1)
+        candidates = scores.gather(0, rows.flatten(0, 1)).unflatten(0, rows.shape[:2])  # [k', g, Q]
+        is_void = (element >= size[:, None]) | (maxima.gather(0, groups) <= _LOWEST)[:, None]
+        candidates.masked_fill_(is_void, _LOWEST)
+        candidates = candidates.flatten(0, 1).T.contiguous()  # [Q, k'·g]
+
+        best, index = candidates.topk(min(self.settings.top_k, candidates.shape[1]))  # [Q, k]
+        group = groups.T.gather(1, index // length)
+        offset = index % length
+        cell = torch.where(
+            group < positions,
+            tile.cells[group.clamp(max=max(positions - 1, 0))] if positions else group,
+            (group - positions) * self._run + offset,
+        ).clamp_(max=self.cells - 1)
+        slot = torch.where(group < positions, 1 + offset, 0)
+        tile_weights = self._weigh(best, cell, slot, tile)
+        shape = (tile.height, tile.width, best.shape[1])
+        k = best.shape[1]
+        weights[tile.rows, tile.columns, :k] = tile_weights.view(shape)
+        sources[tile.rows, tile.columns, :k] = (slot * self.cells + cell).view(shape)
+        weights[tile.rows, tile.columns, k:] = 0
+        sources[tile.rows, tile.columns, k:] = 0
+
+    def _score_window(self, tile: Tile, queries: Tensor, scores: Tensor, maxima: Tensor) -> None:
+        frames = self._ring.frames
+        for row in tile.key_rows:
+            keys = self._ring.span(row.row, row.left, row.right)  # [n·F, C]
+            at = slice(row.first, row.first + row.right - row.left)
+            out = scores[at.start * frames : at.stop * frames, row.queries]
+            torch.mm(keys, queries[:, row.queries], out=out)
+            torch.amax(out.unflatten(0, (-1, frames)), 1, out=maxima[at, row.queries])
+        maxima[: tile.positions].masked_fill_(tile.outside, _LOWEST)
+
+    def _score_first(self, queries: Tensor, scores: Tensor, maxima: Tensor) -> None:
+        step = max(1, _FIRST_ROWS // self._run)
+        for a in range(0, self._runs, step):
+            b = min(self._runs, a + step)
+            out = scores[a * self._run : b * self._run]
+            torch.mm(self._first[a * self._run : b * self._run], queries, out=out)
+            if b == self._runs:
+                scores[self.cells :] = _LOWEST
+            torch.amax(out.unflatten(0, (-1, self._run)), 1, out=maxima[a:b])
+
+    def _weigh(self, best: Tensor, cell: Tensor, slot: Tensor, tile: Tile) -> Tensor:
+        """Turn sorted affinities [Q, k] into weights, counting the copies of frame 0 in the window."""
+        weights = torch.exp((best - best[:, :1]) / self.settings.temperature)
+        copies = copies_of_first(self.target, self.settings.context_frames)
+        if copies:
+            near = self._plan.is_near(cell, tile)
+            counts = 1 + copies * ((slot == 0) & near)
+            before = counts.cumsum(1) - counts
+            weights *= torch.minimum(counts, (self.settings.top_k - before).clamp_(min=0))
+        return weights / weights.sum(1, keepdim=True)
+
+
+class _FeatureRing:
+    """The windowed frames' features in one buffer, frames innermost but channels: [h, w, F, C].
+
+    A span of neighbouring cells over all frames is then one contiguous matrix. Until the window is full the
+    buffer is laid out for as many frames as there are, so that nothing unfilled is ever multiplied.
+    """
+
+    def __init__(self, height: int, width: int, channels: int, capacity: int, like: Tensor) -> None:
+        self._shape = (height, width, channels)
+        self._buffer = like.new_empty(height * width * capacity * channels)
+        self.frames = 0
+
+    def _view(self, frames: int) -> Tensor:
+        height, width, channels = self._shape
+        return self._buffer[: height * width * frames * channels].view(height, width, frames, channels)
+
+    def append(self, features: Tensor, slot: int) -> None:
+        """Put a frame's features [C, h, w] in a slot, which may be one more than there are."""
+        if slot == self.frames:
+            self._widen()
+        self._view(self.frames)[:, :, slot] = features.permute(1, 2, 0)
+
+    def _widen(self) -> None:
+        # From the last row on: a row's new place never reaches the old place of an earlier one.
+        old, new = self._view(self.frames), self._view(self.frames + 1)
+        if self.frames:
+            for row in reversed(range(self._shape[0])):
+                new[row, :, : self.frames] = old[row].clone()
+        self.frames += 1
+
+    def span(self, row: int, left: int, right: int) -> Tensor:
+        """Return the features of cells left … right−1 of a row over all frames, [n·F, C], contiguous."""
+        return self._view(self.frames)[row, left:right].flatten(0, 1)
+
+
+class _Workspace:
+    """The buffers of one thread, grown to the largest tile and then reused."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._scores = torch.empty(0, device=device)
+        self._maxima = torch.empty(0, device=device)
+
+    def buffers(self, rows: int, groups: int, queries: int) -> tuple[Tensor, Tensor]:
+        """Return uninitialised scores [rows, Q] and maxima [groups, Q]."""
+        if self._scores.numel() < rows * queries:
+            self._scores = self._scores.new_empty(rows * queries)
+        if self._maxima.numel() < groups * queries:
+            self._maxima = self._maxima.new_empty(groups * queries)
+        scores = self._scores[: rows * queries].view(rows, queries)
+        return scores, self._maxima[: groups * queries].view(groups, queries)
+
+
+@lru_cache(maxsize=4)
+def _pool(threads: int) -> ThreadPoolExecutor:
+    # One thread of ours for each core, each with a single-threaded matrix product: faster than the reverse.
+    return ThreadPoolExecutor(threads, initializer=lambda: torch.set_num_threads(1))
