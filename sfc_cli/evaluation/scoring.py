@@ -1,0 +1,112 @@
+"""Scoring whole plans: frames in worker processes, curves per object, and what was noticed on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sfc_cli.evaluation.decoding import decode_ids
+from sfc_cli.evaluation.frame import Flags, score_frame
+from sfc_cli.evaluation.plan import FrameJob, Progress, SequencePlan, split_into_jobs
+from sfc_cli.evaluation.scores import ObjectScores
+from sfc_cli.evaluation.statistics import Curve
+from sfc_cli.evaluation.workers import run_jobs
+
+_FRAMES_PER_JOB = 8
+
+
+@dataclass(kw_only=True)
+class SequenceScores:
+    """A sequence's J and F of every frame and object, [n, K], and what was noticed in its results."""
+
+    region: Curve
+    boundary: Curve
+    predicted: set[int]
+    present: set[int]
+    strangers: dict[int, Path]
+    void: Path | None
+    equal: bool
+
+    @classmethod
+    def empty(cls, frames: int, objects: int) -> SequenceScores:
+        """Return the scores of a sequence without results: zero throughout."""
+        return cls(
+            region=np.zeros((frames, objects)),
+            boundary=np.zeros((frames, objects)),
+            predicted=set(),
+            present=set(),
+            strangers={},
+            void=None,
+            equal=True,
+        )
+
+    def take(self, start: int, part: SequenceScores) -> None:
+        """Take over the scores of some frames of the sequence, from frame ``start`` on."""
+        frames = slice(start, start + len(part.region))
+        self.region[frames], self.boundary[frames] = part.region, part.boundary
+        self.predicted |= part.predicted
+        self.present |= part.present
+        self.strangers = {**part.strangers, **self.strangers}
+        self.void = self.void or part.void
+        self.equal &= part.equal
+
+    def objects(self, plan: SequencePlan) -> list[ObjectScores]:
+        """Return the curves of every object, each from the first frame that counts for it."""
+        return [
+            ObjectScores(
+                sequence=plan.name,
+                identity=identity,
+                frames=plan.frames[start:],
+                region=self.region[start:, index],
+                boundary=self.boundary[start:, index],
+            )
+            for index, (identity, start) in enumerate(zip(plan.objects, plan.starts, strict=True))
+        ]
+
+
+def score_plans(
+    plans: Sequence[SequencePlan], workers: int | None = None, on_progress: Progress | None = None
+) -> list[SequenceScores]:
+    """Score every frame of every sequence.
+
+    Args:
+        plans: What to score.
+        workers: How many processes; None for one a core.
+        on_progress: Called with the frames done and the frames in all.
+    """
+    scores = [SequenceScores.empty(len(plan.frames), len(plan.objects)) for plan in plans]
+    jobs = split_into_jobs(plans, _FRAMES_PER_JOB)
+    done, total = 0, sum(len(job.truth) for job in jobs)
+    for index, part in run_jobs(score_job, jobs, workers):
+        job = jobs[index]
+        scores[job.sequence].take(job.start, part)
+        done += len(job.truth)
+        if on_progress is not None:
+            on_progress(done, total)
+    return scores
+
+
+def score_job(job: FrameJob) -> SequenceScores:
+    """Score a few frames; runs in a worker process and holds one pair of masks at a time."""
+    scores = SequenceScores.empty(len(job.truth), len(job.objects))
+    for index, (truth_path, result_path) in enumerate(zip(job.truth, job.results, strict=True)):
+        truth, result = decode_ids(truth_path), decode_ids(result_path)
+        if job.reading == "foreground":
+            truth, result = (truth != 0).view(np.uint8), (result != 0).view(np.uint8)
+        frame = score_frame(result, truth, job.objects)
+        scores.region[index], scores.boundary[index] = frame.region, frame.boundary
+        scores.predicted.update(_chosen(job.objects, frame.predicted))
+        scores.present.update(_chosen(job.objects, frame.present))
+        for identity in frame.strangers:
+            scores.strangers.setdefault(identity, result_path)
+        if frame.has_void and scores.void is None:
+            scores.void = result_path
+        scores.equal &= frame.equal
+    return scores
+
+
+def _chosen(objects: Sequence[int], flags: Flags) -> list[int]:
+    return [identity for identity, flag in zip(objects, flags, strict=True) if flag]

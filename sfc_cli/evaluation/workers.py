@@ -1,0 +1,98 @@
+"""Spreading the frames over processes, a few at a time, so that memory does not grow with the video."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+from sfc_cli.errors import SfcError, UsageError
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+# Fewer jobs than this are done sooner than a process starts.
+_FEWEST_JOBS_FOR_PROCESSES = 6
+_QUEUED_PER_WORKER = 4
+
+
+def run_jobs(
+    work: Callable[[Job], Result], jobs: Sequence[Job], workers: int | None = None
+) -> Iterator[tuple[int, Result]]:
+    """Do every job and yield its index and result as it is finished, in any order.
+
+    Args:
+        work: A function of a module, so that it can be sent to a process.
+        jobs: What to do.
+        workers: How many processes; 1 does everything in this one, None takes one process a core, or none
+            where the work is short.
+
+    Raises:
+        UsageError: If ``workers`` is below 1.
+        SfcError: If a worker process dies.
+    """
+    if workers is not None and workers < 1:
+        raise UsageError(f"--workers is {workers}.", "It must be at least 1.")
+    if workers is None:
+        workers = available_cores() if len(jobs) >= _FEWEST_JOBS_FOR_PROCESSES else 1
+    workers = min(workers, len(jobs))
+    if workers <= 1:
+        yield from ((index, work(job)) for index, job in enumerate(jobs))
+        return
+    try:
+        yield from _run_in_processes(work, jobs, workers)
+    except BrokenProcessPool:
+        raise SfcError(
+            "A worker process ended before its work was done; it may have run out of memory.",
+            "Try again with --workers 1.",
+        ) from None
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _run_in_processes(
+    work: Callable[[Job], Result], jobs: Sequence[Job], workers: int
+) -> Iterator[tuple[int, Result]]:
+    # Forking starts in milliseconds and asks nothing of the caller's main module; elsewhere than on Linux it
+    # is not safe.
+    method = "fork" if sys.platform.startswith("linux") else "spawn"
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context(method), initializer=_prepare_worker)
+    waiting = enumerate(jobs)
+    running: dict[Future[Result], int] = {}
+    try:
+        while True:
+            for index, job in waiting:
+                running[_submit(pool, work, job)] = index
+                if len(running) >= workers * _QUEUED_PER_WORKER:
+                    break
+            if not running:
+                return
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield running.pop(future), future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _submit(pool: ProcessPoolExecutor, work: Callable[[Job], Result], job: Job) -> Future[Result]:
+    # Python 3.12 and later warn of every fork beside a thread. The workers only read files and compute on
+    # arrays, and take no lock that a thread of the caller may hold.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*fork.*", category=DeprecationWarning)
+        return pool.submit(work, job)
+
+
+def _prepare_worker() -> None:
+    # Ctrl-C is the parent's to handle: it stops the workers and says so once.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from sfc_cli.data.masks import read_ids, write_mask
+from sfc_cli.main import app
+
+
+def sfc(*arguments: object) -> Any:
+    return CliRunner().invoke(app, ["evaluate", *map(str, arguments)])
+
+
+@pytest.fixture
+def davis(make_davis: Callable[..., Path]) -> Path:
+    return make_davis({"first": 6, "second": 5})
+
+
+@pytest.fixture
+def results(davis: Path, tmp_path: Path) -> Path:
+    folder = tmp_path / "results" / "davis" / "mine"
+    for path in (davis / "Annotations" / "480p").glob("*/*.png"):
+        write_mask(folder / path.parent.name / path.name, np.roll(read_ids(path), 2, axis=1))
+    return folder
+
+
+def test_evaluate__prints_the_official_names(davis: Path, results: Path) -> None:
+    done = sfc("davis", "--data", davis, "--results", results)
+    assert done.exit_code == 0, done.output
+    for name in ("J&F-Mean", "J-Mean", "J-Recall", "J-Decay", "F-Mean", "F-Recall", "F-Decay"):
+        assert name in done.stdout
+    assert "second_2" in done.stdout
+    assert not done.stderr
+
+
+def test_evaluate__writes_every_file(davis: Path, results: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = sfc(
+        "davis", "--data", davis, "--results", results, "--json", out / "scores.json",
+        "--csv", out / "tables", "--per-frame", out / "frames.csv", "--workers", 2, "--verbose",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    content = json.loads((out / "scores.json").read_text())
+    assert list(content) == ["global", "per_object"]
+    assert list(content["per_object"]) == ["first_1", "first_2", "second_1", "second_2"]
+    assert {path.name for path in (out / "tables").iterdir()} == {
+        "global_results-val.csv",
+        "per-sequence_results-val.csv",
+    }
+    assert len((out / "frames.csv").read_text().splitlines()) == 1 + 2 * 4 + 2 * 3
+    assert "scored 7 frames" in done.stdout
+
+
+def test_evaluate__takes_the_newest_run(
+    davis: Path, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (results / "run.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    done = sfc("davis", "--data", davis)
+    assert done.exit_code == 0, done.output
+    assert "results: results/davis/mine (the newest run)" in done.stdout
+
+
+def test_evaluate__only_the_chosen_sequences(davis: Path, results: Path) -> None:
+    shutil.rmtree(results / "first")
+    done = sfc("davis", "--data", davis, "--results", results, "--sequences", "second")
+    assert done.exit_code == 0, done.output
+    assert "first_1" not in done.stdout
+
+
+def test_evaluate__allow_missing_says_so(davis: Path, results: Path, tmp_path: Path) -> None:
+    shutil.rmtree(results / "first")
+    refused = sfc("davis", "--data", davis, "--results", results)
+    assert refused.exit_code == 3
+    assert "--allow-missing" in refused.stderr
+    done = sfc(
+        "davis", "--data", davis, "--results", results, "--allow-missing", "--csv", tmp_path / "tables",
+        "--json", tmp_path / "scores.json", "--per-frame", tmp_path / "frames.csv",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "scored as zero: first" in done.stdout
+    assert json.loads((tmp_path / "scores.json").read_text())["missing"] == ["first"]
+    assert "first" in (tmp_path / "tables" / "missing_sequences-val.csv").read_text()
+    assert "True" in (tmp_path / "frames.csv").read_text()
+
+
+def test_evaluate__warns_of_the_truth_as_results(davis: Path) -> None:
+    done = sfc("davis", "--data", davis, "--results", davis / "Annotations" / "480p")
+    assert done.exit_code == 0
+    assert "warning: The results equal the truth" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["davis", "--data", "nowhere"], 3, "nowhere"),
+        (["davis", "--results", "nowhere"], 3, "nowhere is missing"),
+        (["davis", "--split", "test"], 3, "test.txt is missing"),
+        (["davis", "--sequences", "third"], 3, "third"),
+        (["davis", "--sequences", ","], 3, "--sequences"),
+        (["davis", "--year", "2015"], 2, "--year"),
+        (["davis", "--workers", "0"], 2, "--workers"),
+        (["davis", "--csv", "/proc/nowhere"], 3, "/proc/nowhere"),
+        (["davos"], 2, "davis"),
+    ],
+)
+def test_evaluate__bad_input_is_one_line(
+    davis: Path, results: Path, arguments: list[str], code: int, told: str
+) -> None:
+    given = set(arguments)
+    if "--data" not in given:
+        arguments = [*arguments, "--data", str(davis)]
+    if "--results" not in given:
+        arguments = [*arguments, "--results", str(results)]
+    done = sfc(*arguments)
+    assert done.exit_code == code, done.output
+    assert told in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in done.output
+
+
+def test_evaluate__help_is_complete() -> None:
+    done = sfc("--help")
+    for option in ("--data", "--results", "--split", "--sequences", "--json", "--csv", "--year", "--workers"):
+        assert option in done.stdout

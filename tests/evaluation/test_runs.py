@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from sfc_cli.errors import InputError
+from sfc_cli.evaluation.runs import newest_run
+
+
+def make_run(folder: Path, when: int) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text("{}")
+    os.utime(folder / "run.json", (when, when))
+    return folder
+
+
+def test_newest_run__the_last_written(tmp_path: Path) -> None:
+    make_run(tmp_path / "zebra", 100)
+    newest = make_run(tmp_path / "deeper" / "ant", 300)
+    make_run(tmp_path / "bee", 200)
+    assert newest_run(tmp_path) == newest
+
+
+def test_newest_run__none(tmp_path: Path) -> None:
+    (tmp_path / "masks").mkdir()
+    with pytest.raises(InputError, match="sfc propagate"):
+        newest_run(tmp_path)
+    with pytest.raises(InputError, match="gone"):
+        newest_run(tmp_path / "gone")
