@@ -21,7 +21,7 @@ from sfc_cli.errors import SfcError
 class _ErrorsToMessages(TyperGroup):
     """Runs the command and turns what it raises into one line on standard error."""
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except SfcError as error:

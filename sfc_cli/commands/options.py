@@ -35,7 +35,8 @@ Sequences = Annotated[
 Checkpoints = Annotated[
     Path | None,
     typer.Option(
-        help="The folder of checkpoints. [default: `checkpoints` in sfc.yaml, $SFC_CHECKPOINTS or ./checkpoints]"
+        help="The folder of checkpoints. "
+        "[default: `checkpoints` in sfc.yaml, $SFC_CHECKPOINTS or ./checkpoints]"
     ),
 ]
 
@@ -45,3 +46,11 @@ def parse_names(text: str | None) -> tuple[str, ...] | None:
     if text is None:
         return None
     return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def set_up_logging(verbose: bool) -> None:
+    """Send the library's remarks to standard error: warnings always, the rest with ``--verbose``."""
+    import logging
+
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("sfc_cli").setLevel(logging.INFO if verbose else logging.WARNING)

@@ -1,7 +1,122 @@
-"""`sfc propagate`."""
+"""``sfc propagate``: masks for every frame of every sequence from the mask of its first frame."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated, Literal
 
-def propagate() -> None:
-    """PLACEHOLDER."""
+import typer
+
+from sfc_cli.commands import options
+from sfc_cli.commands.options import Checkpoints, Data, Debug, Split, Verbose
+from sfc_cli.settings.propagation import PRESETS, Backend, BatchNormMode
+
+_SFC, _SINGLE = PRESETS["sfc"], PRESETS["single"]
+
+
+def _defaults(name: str) -> str:
+    both, one = getattr(_SFC, name), getattr(_SINGLE, name)
+    return f"[default: {both:g}]" if both == one else f"[default: {one:g}; {both:g} with two networks]"
+
+
+def propagate(
+    data: Data = "davis",
+    split: Split = "val",
+    sequences: options.Sequences = None,
+    fc: Annotated[
+        str | None,
+        typer.Option(help="Fine-grained network: fine-grained, crw, imagenet18, random18, or a .pth file."),
+    ] = None,
+    semantic: Annotated[
+        str | None,
+        typer.Option(
+            help="Semantic network: mocov1, simsiam, vfs, pixpro, imagenet50, random50, or a .pth file."
+        ),
+    ] = None,
+    checkpoints: Checkpoints = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Where masks go. [default: results/<data>/<fc>+<semantic>]"),
+    ] = None,
+    top_k: Annotated[
+        int | None, typer.Option(help=f"Context cells that vote for a cell. {_defaults('top_k')}")
+    ] = None,
+    radius: Annotated[
+        float | None, typer.Option(help=f"Reach on the feature grid, in cells. {_defaults('radius')}")
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help=f"Divides the affinities. {_defaults('temperature')}")
+    ] = None,
+    context_frames: Annotated[
+        int | None,
+        typer.Option(
+            help=f"Frames before the target that vote, besides the first. {_defaults('context_frames')}"
+        ),
+    ] = None,
+    fusion_weight: Annotated[
+        float | None,
+        typer.Option(
+            help=f"Weight of the fine-grained features, the paper's lambda. {_defaults('fusion_weight')}"
+        ),
+    ] = None,
+    batchnorm: Annotated[
+        BatchNormMode,
+        typer.Option(
+            help="`released` repeats the released code's step of the BatchNorm statistics towards an all-zero "
+            "image, which the published numbers contain; `checkpoint` uses them as stored."
+        ),
+    ] = _SFC.batchnorm,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"], typer.Option(help="auto takes CUDA where there is a card.")
+    ] = "auto",
+    backend: Annotated[
+        Backend, typer.Option(help="How affinities are computed; all give the same masks up to ties.")
+    ] = "auto",
+    precision: Annotated[
+        Literal["exact", "fast"],
+        typer.Option(help="`fast` lets a CUDA card compute in half precision; no effect on a CPU."),
+    ] = "exact",
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace other results; do complete sequences again."),
+    ] = False,
+    overlay: Annotated[
+        bool,
+        typer.Option("--overlay", help="Also write frames blended with their masks to <output>/overlay."),
+    ] = False,
+    verbose: Verbose = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Propagate each sequence's first mask to all its frames.
+
+    Writes <output>/<sequence>/<frame>.png (indexed, DAVIS palette, at the frame's size) and run.json. A run
+    that was interrupted continues when the same command is typed again.
+    """
+    from sfc_cli.commands.progress import RunProgress
+    from sfc_cli.inference.dataset import DatasetRun
+
+    options.set_up_logging(verbose)
+    run = DatasetRun.prepare(
+        data=data,
+        split=split,
+        sequences=options.parse_names(sequences),
+        fine_grained=fc,
+        semantic=semantic,
+        checkpoints=checkpoints,
+        output=output,
+        chosen={
+            "top_k": top_k,
+            "radius": radius,
+            "temperature": temperature,
+            "context_frames": context_frames,
+            "fusion_weight": fusion_weight,
+            "batchnorm": batchnorm,
+        },
+        device=device,
+        backend=backend,
+        precision=precision,
+    )
+    typer.echo(run.describe(), err=True)
+    with RunProgress(verbose=verbose) as progress:
+        run.execute(progress, overwrite=overwrite, overlay=overlay)
+    typer.echo(f"Masks: {run.output}")

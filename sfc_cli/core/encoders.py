@@ -216,13 +216,14 @@ def _check_complete(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor], p
     if missing:
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         raise InputError(
-            f"{path} lacks {len(missing)} of {len(wanted)} tensors of its trunk: {', '.join(missing[:3])}{more}.",
+            f"{path} lacks {len(missing)} of {len(wanted)} tensors of its trunk: "
+            f"{', '.join(missing[:3])}{more}.",
             "The file is incomplete; download it again.",
         )
     for key, tensor in wanted.items():
         if state[key].shape != tensor.shape:
             raise InputError(
-                f"{path}: {key} has the shape {tuple(state[key].shape)}, but {tuple(tensor.shape)} is needed.",
+                f"{path}: {key} has the shape {tuple(state[key].shape)} instead of {tuple(tensor.shape)}.",
                 "Is it the right file?",
             )
 

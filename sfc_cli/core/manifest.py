@@ -1,4 +1,4 @@
-"""The SHA-256 sums of checkpoints, kept beside them, so that a file that changed never passes for a verified one."""
+"""The SHA-256 sums of checkpoints, kept beside them: a changed file never passes for the verified one."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ def _is_name(text: str) -> bool:
 
 
 def checkpoints_folder(chosen: Path | None) -> Path:
-    """Return the folder of checkpoints: the chosen one, sfc.yaml's, ``$SFC_CHECKPOINTS``, ``./checkpoints``."""
+    """Return the checkpoints' folder: the chosen one, sfc.yaml's, ``$SFC_CHECKPOINTS``, ``./checkpoints``."""
     if chosen is not None:
         return chosen.expanduser()
     configured = read_config().get("checkpoints")

@@ -1,0 +1,1 @@
+"""Against outputs of the published implementations, where ../shared/golden is there."""

@@ -14,7 +14,7 @@ from sfc_cli.core.propagation.reference import ReferenceMatcher
 from sfc_cli.core.propagation.windowed import WindowedMatcher
 from sfc_cli.settings.propagation import Backend, PropagationSettings
 
-__all__ = ["LabelPropagator", "choose_backend", "propagate_labels"]
+__all__ = ["LabelPropagator", "backend_for", "propagate_labels"]
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class LabelPropagator:
         backend: Backend = "auto",
     ) -> None:
         self.settings = settings
-        self.backend = choose_backend(backend, first_features)
+        self.backend = backend_for(backend, first_features.device)
         self._matcher = _make_matcher(self.backend, first_features.float(), settings)
         labels, cells = first_labels.shape[0], self._matcher.cells
         self._memory = torch.zeros(1 + settings.context_frames, cells, labels, device=first_features.device)
@@ -127,8 +127,8 @@ class LabelPropagator:
         self._matcher.close()
 
 
-def choose_backend(backend: Backend, features: Tensor) -> Backend:
-    """Resolve ``auto`` for features of this device: ``fused`` on CUDA with Triton, else ``windowed``."""
+def backend_for(backend: Backend, device: torch.device) -> Backend:
+    """Resolve ``auto`` for a device: ``fused`` on CUDA with Triton, else ``windowed``."""
     if backend != "auto":
         return backend
     return "windowed"

@@ -93,7 +93,13 @@ def plan_window(height: int, width: int, radius: float, channels: int, device: t
     tile_height, tile_width = (30, 12) if channels <= 512 else (20, 8)
     shared: dict[bytes, Tensor] = {}
     tiles = [
-        _plan_tile(slice(y, min(height, y + tile_height)), slice(x, min(width, x + tile_width)), height, width, radius)
+        _plan_tile(
+            slice(y, min(height, y + tile_height)),
+            slice(x, min(width, x + tile_width)),
+            height,
+            width,
+            radius,
+        )
         for x in range(0, width, tile_width)
         for y in range(0, height, tile_height)
     ]

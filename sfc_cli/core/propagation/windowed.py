@@ -17,7 +17,7 @@ from torch import Tensor
 
 from sfc_cli.core.propagation.context import copies_of_first, slot_of
 from sfc_cli.core.propagation.matching import Matcher, Votes
-from sfc_cli.core.propagation.tiles import Tile, WindowPlan, plan_window
+from sfc_cli.core.propagation.tiles import Tile, plan_window
 from sfc_cli.settings.propagation import PropagationSettings
 
 _LOWEST: Final = -3.0e38
@@ -96,9 +96,7 @@ class WindowedMatcher(Matcher):
         groups = maxima.T.contiguous().topk(min(self.settings.top_k, len(maxima)), sorted=False).indices.T
         in_window = groups < positions
         length = max(frames, self._run) if positions else self._run
-        start = torch.where(
-            in_window, groups * frames, groups * self._run + positions * (frames - self._run)
-        )
+        start = torch.where(in_window, groups * frames, groups * self._run + positions * (frames - self._run))
         size = torch.where(in_window, frames, self._run)
         element = torch.arange(length, device=self.device)[:, None]
         rows = start[:, None] + torch.minimum(element, size[:, None] - 1)

@@ -1,0 +1,119 @@
+"""From frames to unit features, and the fusion of two networks.
+
+Letters used in every shape of this package: B batch, T frames, C channels, K labels with background, H×W
+pixels, h×w feature cells, N = h·w, k = top_k.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from sfc_cli.core.trunk import Trunk
+from sfc_cli.errors import UsageError
+
+Precision = Literal["exact", "fast"]
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+
+
+def normalise_frames(frames: Tensor) -> Tensor:
+    """Turn frames [B, H, W, 3], uint8 RGB, into normalised network input [B, 3, H, W], float32."""
+    mean = torch.tensor(IMAGENET_MEAN, device=frames.device)
+    deviation = torch.tensor(IMAGENET_DEVIATION, device=frames.device)
+    scaled = frames.to(torch.float32).div_(255.0)
+    return scaled.sub_(mean).div_(deviation).permute(0, 3, 1, 2)  # channels_last in memory
+
+
+def fuse_features(fine_grained: Tensor, semantic: Tensor, fusion_weight: float) -> Tensor:
+    """Fuse two networks' unit features: concatenate(λ·fine-grained, semantic), made unit again (SFC).
+
+    Args:
+        fine_grained: [B, C1, h, w], unit norm.
+        semantic: [B, C2, h, w], unit norm.
+        fusion_weight: The paper's λ.
+
+    Returns:
+        [B, C1 + C2, h, w], unit norm.
+    """
+    return functional.normalize(torch.cat([fusion_weight * fine_grained, semantic], dim=1), dim=1)
+
+
+class FeatureExtractor:
+    """Turns frames into the unit features of one network, or of two fused.
+
+    BatchNorm is folded into the convolutions, which changes features by rounding only.
+
+    Args:
+        trunks: The fine-grained and the semantic trunk, or either alone.
+        fusion_weight: The paper's λ; without effect for one trunk.
+        device: Where the networks run.
+        precision: ``exact`` computes in float32; ``fast`` lets a CUDA device compute in bfloat16.
+
+    Raises:
+        UsageError: If there is no trunk or more than two.
+    """
+
+    def __init__(
+        self,
+        trunks: Sequence[Trunk],
+        *,
+        fusion_weight: float = 1.75,
+        device: torch.device | str = "cpu",
+        precision: Precision = "exact",
+    ) -> None:
+        if len(trunks) not in (1, 2):
+            raise UsageError("No network is chosen.", "Give --fc, --semantic or both.")
+        if precision not in get_args(Precision):
+            raise UsageError(f"--precision {precision!r} is not known.", "Choose exact or fast.")
+        self.device = torch.device(device)
+        self.fusion_weight = fusion_weight
+        self._half = precision == "fast" and self.device.type == "cuda"
+        self._trunks = [
+            fold_batchnorm(trunk).to(self.device, memory_format=torch.channels_last) for trunk in trunks
+        ]
+
+    @torch.inference_mode()
+    def __call__(self, frames: Tensor) -> Tensor:
+        """Extract the features of frames of one size.
+
+        Args:
+            frames: uint8 [B, H, W, 3], RGB, on any device.
+
+        Returns:
+            Unit features [B, C, h, w], float32, on the extractor's device.
+        """
+        inputs = normalise_frames(frames.to(self.device, non_blocking=True))
+        maps = [functional.normalize(self._run(trunk, inputs), dim=1) for trunk in self._trunks]
+        if len(maps) == 1:
+            return maps[0]
+        return fuse_features(maps[0], maps[1], self.fusion_weight)
+
+    def _run(self, trunk: nn.Module, inputs: Tensor) -> Tensor:
+        if self._half:
+            with torch.autocast("cuda", torch.bfloat16):
+                return trunk(inputs).float()  # type: ignore[no-any-return]
+        # cuDNN rounds float32 convolutions to TF32 unless told otherwise.
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            return trunk(inputs)  # type: ignore[no-any-return]
+
+
+def fold_batchnorm(trunk: Trunk) -> Trunk:
+    """Return a copy of a trunk in evaluation mode with every BatchNorm folded into its convolution."""
+    folded = copy.deepcopy(trunk).eval()
+    for module in list(folded.modules()):
+        children = dict(module.named_children())
+        for name, child in children.items():
+            norm_name = "1" if name == "0" else name.replace("conv", "bn")
+            norm = children.get(norm_name)
+            if isinstance(child, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                setattr(module, name, fuse_conv_bn_eval(child, norm))
+                setattr(module, norm_name, nn.Identity())
+    return folded

@@ -1,0 +1,51 @@
+"""Pictures to look at: frames blended with their masks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from sfc_cli.data.files import write_bytes
+from sfc_cli.data.frames import Frame
+from sfc_cli.data.masks import VOID, Ids, palette
+from sfc_cli.errors import InputError
+
+_OPACITY = 0.5
+_JPEG_QUALITY = 92
+
+
+def blend(frame: Frame, mask: Ids) -> Frame:
+    """Blend a frame [H, W, 3], RGB, with the palette's colours of its mask [H, W], each object outlined.
+
+    Raises:
+        InputError: If the sizes differ.
+    """
+    import cv2
+
+    if frame.shape[:2] != mask.shape:
+        raise InputError(
+            f"The frame has {_size(frame.shape)} pixels, its mask {_size(mask.shape)}.", "They must be equal."
+        )
+    colours = palette()[mask]  # [H, W, 3]
+    objects = ((mask != 0) & (mask != VOID)).astype(np.uint8)
+    mixed = cv2.addWeighted(frame, 1 - _OPACITY, colours, _OPACITY, 0)
+    picture = np.where(objects[..., None] != 0, mixed, frame)
+    # A pixel whose neighbourhood holds another id is an outline.
+    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+    edge = (cv2.dilate(mask, cross) != cv2.erode(mask, cross)) & (objects != 0)
+    picture[edge] = 255
+    return picture.astype(np.uint8, copy=False)
+
+
+def write_overlay(path: Path, frame: Frame, mask: Ids) -> None:
+    """Write the blend of a frame and its mask as JPEG, whole or not at all."""
+    import cv2
+
+    picture = cv2.cvtColor(blend(frame, mask), cv2.COLOR_RGB2BGR)
+    _, content = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    write_bytes(path, content.tobytes())
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]}×{shape[0]}"

@@ -1,0 +1,107 @@
+"""Unpacking a zipped data set: nothing outside its folder, and the folder whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import shutil
+import stat
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from sfc_cli.download.progress import in_bytes
+from sfc_cli.errors import InputError
+
+
+def unpack(archive: Path, folder: Path, *, top: str = "", contains: Sequence[str] = ()) -> Path | None:
+    """Unpack a zip file as ``folder``, whole or not at all.
+
+    Everything goes to a hidden folder beside it first, which takes its name at the end. What had that name
+    is moved aside, never deleted.
+
+    Args:
+        archive: The zip file.
+        folder: The folder to be made; a lock must keep others from it.
+        top: The single folder at the archive's top that is left out of the paths, if it is there.
+        contains: Paths that the folder must have in the end.
+
+    Returns:
+        Where the folder that had the name before now lies, if there was one with anything in it.
+
+    Raises:
+        InputError: If the archive is damaged, incomplete or unsafe, or the disk is full.
+    """
+    work = folder.with_name(f".{folder.name}.unpacking")
+    try:
+        shutil.rmtree(work, ignore_errors=True)
+        with zipfile.ZipFile(archive) as opened:
+            members = _safe_members(opened, archive, top)
+            _check_room(members, folder)
+            for info, path in members:
+                _write_member(opened, info, work / path)
+        missing = [path for path in contains if not (work / path).exists()]
+        if missing:
+            raise InputError(f"{archive} does not hold {', '.join(missing)}.", "Is it the right file?")
+        return _take_name(work, folder)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise InputError(f"{archive} is a damaged zip file: {error}.", "Fetch it again.") from None
+    except OSError as error:
+        raise InputError(f"Cannot unpack {archive} as {folder}: {error.strerror or error}.") from None
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _safe_members(
+    opened: zipfile.ZipFile, archive: Path, top: str
+) -> list[tuple[zipfile.ZipInfo, PurePosixPath]]:
+    """Pair every file of the archive with its path below the folder; one bad path refuses the archive."""
+    infos = [info for info in opened.infolist() if not info.is_dir()]
+    paths = []
+    for info in infos:
+        path = PurePosixPath(info.filename)
+        windows = PureWindowsPath(info.filename)
+        leaves = path.is_absolute() or windows.drive or windows.root or ".." in {*path.parts, *windows.parts}
+        if leaves or "\\" in info.filename or not path.parts:
+            raise InputError(
+                f"{archive} is refused: its member {info.filename!r} would be written outside the folder."
+            )
+        kind = stat.S_IFMT(info.external_attr >> 16)
+        if kind not in {0, stat.S_IFREG}:
+            raise InputError(
+                f"{archive} is refused: its member {info.filename!r} is a link or a special file."
+            )
+        paths.append(path)
+    if top and all(path.parts[0] == top and len(path.parts) > 1 for path in paths):
+        paths = [PurePosixPath(*path.parts[1:]) for path in paths]
+    return list(zip(infos, paths, strict=True))
+
+
+def _check_room(members: Sequence[tuple[zipfile.ZipInfo, PurePosixPath]], folder: Path) -> None:
+    needed = sum(info.file_size for info, _ in members)
+    free = shutil.disk_usage(folder.parent).free
+    if needed > free:
+        raise InputError(
+            f"{folder} will take {in_bytes(needed)}, but {folder.parent} has only {in_bytes(free)} free.",
+            "Free some space, or choose another folder with --data.",
+        )
+
+
+def _write_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with opened.open(info) as packed, path.open("xb") as file:
+        shutil.copyfileobj(packed, file, 1 << 20)
+
+
+def _take_name(work: Path, folder: Path) -> Path | None:
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+    if not (folder.is_symlink() or folder.exists()):
+        work.rename(folder)
+        return None
+    numbered = (folder.with_name(f"{folder.name}.before-{number}") for number in itertools.count(1))
+    aside = next(path for path in numbered if not path.exists())
+    folder.rename(aside)
+    work.rename(folder)
+    return aside

@@ -1,0 +1,188 @@
+"""What can be downloaded: the catalogue that comes with the package, and the user's own entries over it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Any
+
+import yaml
+
+from sfc_cli.download.sources import check_source
+from sfc_cli.errors import InputError, UsageError
+from sfc_cli.settings.locations import assets_folder, read_config
+
+CATALOGUE_NAME = "catalogue.yaml"
+CONFIG_KEY = "download"
+ALL = "all"
+TRUNKS = ("resnet18", "resnet50")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One file that can be fetched: a checkpoint, or a zipped data set if ``folder`` is given.
+
+    Args:
+        name: What the command line calls it.
+        file: The file name, as published.
+        sources: Where to fetch it, the best first; empty if it can only be given by hand.
+        layout: The layout that a checkpoint must have; None to recognise it.
+        trunk: The trunk that a checkpoint must hold; None to recognise it.
+        size: The exact size in bytes, if it is known.
+        sha256: The sum's first hexadecimal digits that are known, or all; may be empty.
+        md5: The same for MD5.
+        licence: Under what terms it is published.
+        paper: The paper to cite.
+        folder: Where a data set is unpacked, below the folder of data sets.
+        top: The single folder inside the zip that is left out of the unpacked paths.
+        contains: What an unpacked data set must hold.
+    """
+
+    name: str
+    file: str
+    sources: tuple[str, ...] = ()
+    layout: str | None = None
+    trunk: str | None = None
+    size: int | None = None
+    sha256: str = ""
+    md5: str = ""
+    licence: str = ""
+    paper: str = ""
+    folder: str | None = None
+    top: str = ""
+    contains: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what could not work or could write outside the folder.
+
+        Raises:
+            InputError: Naming the entry, the field and the value.
+        """
+        for field, value in (("file", self.file), ("folder", self.folder)):
+            if value is not None and not _is_plain_name(value):
+                raise self._wrong(field, value, "It must be a plain name without folders.")
+        for part in self.contains:
+            if ".." in PurePosixPath(part).parts or part.startswith("/"):
+                raise self._wrong("contains", part, "It must be a path below the data set's folder.")
+        for field, value in (("sha256", self.sha256), ("md5", self.md5)):
+            longest = 64 if field == "sha256" else 32
+            if value and not re.fullmatch(rf"[0-9a-f]{{6,{longest}}}", value):
+                raise self._wrong(
+                    field, value, f"Write 6 to {longest} lower-case hexadecimal digits in quotes."
+                )
+        if self.trunk is not None and self.trunk not in TRUNKS:
+            raise self._wrong("trunk", self.trunk, f"Trunks: {', '.join(TRUNKS)}.")
+        for source in self.sources:
+            check_source(source, f"Entry {self.name!r}")
+
+    @property
+    def is_data(self) -> bool:
+        """Whether this is a data set and not a checkpoint."""
+        return self.folder is not None
+
+    def _wrong(self, field: str, value: object, hint: str) -> InputError:
+        return InputError(f"`{field}` of download entry {self.name!r} is {value!r}.", hint)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalogue:
+    """All entries by name, and the names that stand for several."""
+
+    entries: Mapping[str, Entry]
+    groups: Mapping[str, tuple[str, ...]]
+
+    @property
+    def names(self) -> list[str]:
+        """Every name that ``sfc download`` takes."""
+        return [*self.entries, *self.groups, ALL]
+
+    def select(self, names: Sequence[str]) -> list[Entry]:
+        """Return the entries that names stand for, each once, in the order given.
+
+        ``all`` stands for every checkpoint; data sets are large and must be named.
+
+        Raises:
+            UsageError: If a name is unknown.
+        """
+        unknown = [name for name in names if name not in self.names]
+        if unknown:
+            raise UsageError(
+                f"No download named {', '.join(repr(name) for name in unknown)}.",
+                f"Names: {', '.join(self.names)}.",
+            )
+        chosen: list[str] = []
+        for name in names:
+            if name == ALL:
+                chosen += [entry.name for entry in self.entries.values() if not entry.is_data]
+            else:
+                chosen += self.groups.get(name, (name,))
+        return [self.entries[name] for name in dict.fromkeys(chosen)]
+
+
+def read_catalogue() -> Catalogue:
+    """Read the package's catalogue with the fields of ``download:`` in sfc.yaml over it.
+
+    Raises:
+        InputError: If a user's entry is not understood.
+    """
+    shipped = yaml.safe_load((assets_folder() / CATALOGUE_NAME).read_text(encoding="utf-8"))
+    own = read_config().get(CONFIG_KEY) or {}
+    if not isinstance(own, Mapping):
+        raise InputError(
+            f"`{CONFIG_KEY}` in sfc.yaml holds a {type(own).__name__}.",
+            "Write a mapping from names to entries: `download: {mine: {file: mine.pth, sources: [URL]}}`.",
+        )
+    merged = dict(shipped["entries"])
+    for name, content in own.items():
+        if name == ALL or name in shipped["groups"]:
+            raise InputError(
+                f"`{CONFIG_KEY}: {name}` in sfc.yaml takes a name that stands for several files."
+            )
+        if not isinstance(content, Mapping):
+            raise InputError(f"`{CONFIG_KEY}: {name}` in sfc.yaml is {content!r}, not a mapping of fields.")
+        merged[str(name)] = {**merged.get(str(name), {}), **content}
+    return Catalogue(
+        entries={name: _entry(name, content) for name, content in merged.items()},
+        groups={name: tuple(members) for name, members in shipped["groups"].items()},
+    )
+
+
+def _entry(name: str, content: Mapping[str, Any]) -> Entry:
+    known = {field.name for field in fields(Entry)} - {"name"}
+    unknown = [str(key) for key in content if key not in known]
+    if unknown:
+        raise InputError(
+            f"Download entry {name!r} has the unknown field {', '.join(unknown)}.",
+            f"Fields: {', '.join(sorted(known))}.",
+        )
+    if "file" not in content:
+        raise InputError(f"Download entry {name!r} has no `file`.", "Give the file's name.")
+    values: dict[str, Any] = {}
+    for field in fields(Entry):
+        if field.name not in content:
+            continue
+        value = content[field.name]
+        if field.name in {"sources", "contains"}:
+            value = (value,) if isinstance(value, str) else value
+            fits = isinstance(value, Sequence) and all(isinstance(item, str) for item in value)
+            value = tuple(value) if fits else value
+        elif field.name == "size":
+            fits = isinstance(value, int) and not isinstance(value, bool) and value > 0
+        else:
+            fits = isinstance(value, str) or (value is None and field.default is None)
+        if not fits:
+            raise InputError(
+                f"`{field.name}` of download entry {name!r} is {value!r}.",
+                "Write an exact number of bytes." if field.name == "size" else "Write text, in quotes.",
+            )
+        values[field.name] = value
+    return Entry(name=name, **values)
+
+
+def _is_plain_name(text: str) -> bool:
+    paths = (PurePosixPath(text), PureWindowsPath(text))
+    return (
+        text not in {"", ".", "..", "manifest.json"} and text[0] != "." and all(p.name == text for p in paths)
+    )

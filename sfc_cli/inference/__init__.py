@@ -1,0 +1,1 @@
+"""From a data set's frames and first masks to the masks of all frames, on disk."""

@@ -1,0 +1,175 @@
+"""A propagation run over a data set: names resolved, networks loaded, the results folder opened, then run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sfc_cli.core.encoders import EncoderSource, find_encoder, load_encoder
+from sfc_cli.core.features import FeatureExtractor, Precision
+from sfc_cli.core.manifest import sha256_of
+from sfc_cli.core.propagation import backend_for
+from sfc_cli.data.davis import DavisDataset
+from sfc_cli.errors import UsageError
+from sfc_cli.inference.jobs import Job, open_output, prepare_jobs
+from sfc_cli.inference.record import RunRecord
+from sfc_cli.inference.runner import Observer, run_jobs
+from sfc_cli.inference.video import VideoPropagator
+from sfc_cli.settings.locations import checkpoints_folder, find_data
+from sfc_cli.settings.propagation import Backend, preset_for
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetRun:
+    """A run that has passed every check that can be made before it begins.
+
+    Args:
+        jobs: The sequences.
+        output: The results folder.
+        record: What run.json will say.
+        propagator: Networks and settings.
+    """
+
+    jobs: Sequence[Job]
+    output: Path
+    record: RunRecord
+    propagator: VideoPropagator
+
+    @classmethod
+    def prepare(
+        cls,
+        *,
+        data: str,
+        split: str,
+        sequences: Sequence[str] | None,
+        fine_grained: str | None,
+        semantic: str | None,
+        checkpoints: Path | None,
+        output: Path | None,
+        chosen: Mapping[str, Any],
+        device: str = "auto",
+        backend: Backend = "auto",
+        precision: Precision = "exact",
+    ) -> DatasetRun:
+        """Resolve names and settings, check the data and load the networks; nothing is written.
+
+        Args:
+            data: A data set's name or path.
+            split: The split's name.
+            sequences: Only these; None for all.
+            fine_grained: The network of ``--fc``.
+            semantic: The network of ``--semantic``.
+            checkpoints: Their folder; None for the default.
+            output: The results folder; None for the default.
+            chosen: Settings that the user chose; None values leave the preset's.
+            device: ``auto``, ``cpu`` or ``cuda``.
+            backend: See ``propagate_labels``.
+            precision: See ``FeatureExtractor``.
+
+        Raises:
+            UsageError: If a choice is impossible.
+            InputError: If a file is missing or damaged.
+        """
+        names = [name for name in (fine_grained, semantic) if name]
+        if not names:
+            raise UsageError(
+                "No network is chosen.", "Give --fc, --semantic or both; --fc random18 needs no file."
+            )
+        settings = replace(
+            preset_for(fine_grained, semantic),
+            **{name: value for name, value in chosen.items() if value is not None},
+        )
+        root = find_data(data)
+        folder = checkpoints_folder(checkpoints)
+        sources = {
+            option: find_encoder(name, folder)
+            for option, name in (("fc", fine_grained), ("semantic", semantic))
+            if name
+        }
+        dataset = DavisDataset(root=root)
+        jobs = prepare_jobs(dataset, dataset.sequences(split, sequences))
+        place = choose_device(device)
+        trunks = [load_encoder(name, checkpoints=folder, batchnorm=settings.batchnorm) for name in names]
+        extractor = FeatureExtractor(
+            trunks, fusion_weight=settings.fusion_weight, device=place, precision=precision
+        )
+        chosen_backend = backend_for(backend, place)
+        record = RunRecord(
+            dataset=_name_of(data, root),
+            data=root,
+            fine_grained=fine_grained,
+            semantic=semantic,
+            settings=settings,
+            precision=precision,
+            checkpoints={option: _checkpoint_entry(source) for option, source in sources.items()},
+            device=torch.cuda.get_device_name(place) if place.type == "cuda" else "cpu",
+            backend=chosen_backend,
+        )
+        return cls(
+            jobs=jobs,
+            output=output or default_output(record.dataset, fine_grained, semantic),
+            record=record,
+            propagator=VideoPropagator(extractor, settings, backend=chosen_backend),
+        )
+
+    def describe(self) -> str:
+        """Say in one line what will be done."""
+        settings, frames = self.record.settings, sum(len(job.frames) for job in self.jobs)
+        networks = " + ".join(name for name in (self.record.fine_grained, self.record.semantic) if name)
+        return (
+            f"{networks} on {self.record.dataset}: {len(self.jobs)} sequences, {frames} frames; "
+            f"k {settings.top_k}, radius {settings.radius:g}, temperature {settings.temperature:g}, "
+            f"{settings.context_frames} context frames, BatchNorm {settings.batchnorm}; "
+            f"{self.record.device}, {self.record.backend}"
+        )
+
+    def execute(self, observer: Observer, *, overwrite: bool = False, overlay: bool = False) -> None:
+        """Open the results folder and run all sequences. See ``open_output`` and ``run_jobs``."""
+        open_output(self.output, self.record, overwrite=overwrite)
+        run_jobs(
+            self.jobs,
+            self.propagator,
+            self.output,
+            self.record,
+            observer,
+            overwrite=overwrite,
+            overlay=overlay,
+        )
+
+
+def choose_device(name: str) -> torch.device:
+    """Resolve ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        UsageError: If CUDA is asked for and not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UsageError(
+            "--device cuda, but PyTorch finds no CUDA device.", "Use --device cpu, or check the driver."
+        )
+    return torch.device(name)
+
+
+def default_output(dataset: str, fine_grained: str | None, semantic: str | None) -> Path:
+    """Return ``results/<dataset>/<fc>+<semantic>``, with a checkpoint's path standing in by its stem."""
+    names = [Path(name).stem for name in (fine_grained, semantic) if name]
+    return Path("results") / dataset / "+".join(names)
+
+
+def _name_of(data: str, root: Path) -> str:
+    return root.resolve().name if Path(data).expanduser() == root else data
+
+
+def _checkpoint_entry(source: EncoderSource) -> dict[str, str | None]:
+    if source.path is None:
+        return {"file": None, "sha256": None}
+    return {"file": source.path.name, "sha256": sha256_of(source.path)}

@@ -1,0 +1,115 @@
+"""What is to be done: sequences checked before any is begun, and a results folder safe to write to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sfc_cli.data.davis import DavisDataset
+from sfc_cli.data.masks import Ids, open_image, read_first_mask
+from sfc_cli.errors import InputError, UsageError
+from sfc_cli.inference.record import RECORD_NAME, RunRecord, differences, read_record
+
+OVERLAY_FOLDER = "overlay"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One sequence to propagate.
+
+    Args:
+        name: The sequence.
+        frames: Its frame files in order, at least two.
+        first_mask: Ids of the first frame, uint8 [H, W].
+    """
+
+    name: str
+    frames: tuple[Path, ...]
+    first_mask: Ids
+
+    def outputs(self, output: Path) -> list[Path]:
+        """Return the mask files of all frames."""
+        return [output / self.name / f"{frame.stem}.png" for frame in self.frames]
+
+    def overlays(self, output: Path) -> list[Path]:
+        """Return the overlay files of all frames."""
+        return [output / OVERLAY_FOLDER / self.name / f"{frame.stem}.jpg" for frame in self.frames]
+
+
+def prepare_jobs(dataset: DavisDataset, sequences: Sequence[str]) -> list[Job]:
+    """Check every sequence before any is begun: frames, first annotation, sizes.
+
+    Raises:
+        InputError: Naming the first problem and how many more there are.
+    """
+    jobs, problems = [], []
+    for name in sequences:
+        try:
+            jobs.append(_prepare_job(dataset, name))
+        except InputError as error:
+            problems.append(error)
+    if problems:
+        more = f" ({len(problems) - 1} more sequences have problems.)" if len(problems) > 1 else ""
+        raise InputError(problems[0].message, problems[0].hint + more)
+    return jobs
+
+
+def _prepare_job(dataset: DavisDataset, name: str) -> Job:
+    frames = dataset.frames(name)
+    if len(frames) < 2:
+        raise InputError(
+            f"Sequence {name} has a single frame, {frames[0]}.",
+            "There is nothing to propagate to; leave it out with --sequences.",
+        )
+    path = dataset.first_annotation(name, frames[0])
+    mask = read_first_mask(path)
+    width, height = open_image(frames[0]).size
+    if mask.shape != (height, width):
+        raise InputError(
+            f"{path} has {mask.shape[1]}×{mask.shape[0]} pixels, its frame {frames[0]} {width}×{height}.",
+            "Mask and frame must have one size.",
+        )
+    return Job(name=name, frames=tuple(frames), first_mask=mask)
+
+
+def open_output(output: Path, record: RunRecord, *, overwrite: bool) -> None:
+    """Make a results folder ready: new, continued if it belongs to the same run, emptied by ``overwrite``.
+
+    Raises:
+        UsageError: If the folder is the data set's, or holds results of other settings.
+        InputError: If the folder cannot be written to.
+    """
+    if output.resolve().is_relative_to(record.data.resolve()):
+        raise UsageError(
+            f"--output {output} lies inside the data set {record.data}.",
+            "Results never go there: choose another.",
+        )
+    if output.exists() and not output.is_dir():
+        raise InputError(f"--output {output} is a file.", "Name a folder.")
+    old = read_record(output)
+    if old is None:
+        if not overwrite and output.is_dir() and any(output.iterdir()):
+            raise UsageError(
+                f"{output} is not empty and holds no {RECORD_NAME}, so it is no run to continue.",
+                "Choose another --output, or type --overwrite.",
+            )
+    elif found := differences(old, record.identity()):
+        if not overwrite:
+            raise UsageError(
+                f"{output} holds results of other settings ({'; '.join(found)}).",
+                "Choose another --output, or type --overwrite to replace them.",
+            )
+    elif not overwrite:
+        record.started = old.get("started", record.started)
+        record.sequences.update(old.get("sequences") or {})
+    if overwrite and old is not None:
+        for name in old.get("sequences") or {}:
+            _remove_results(output, name)
+    record.write(output)
+
+
+def _remove_results(output: Path, sequence: str) -> None:
+    for folder, pattern in ((output / sequence, "*.png"), (output / OVERLAY_FOLDER / sequence, "*.jpg")):
+        for path in folder.glob(pattern) if folder.is_dir() else ():
+            path.unlink()

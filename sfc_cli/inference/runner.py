@@ -1,0 +1,190 @@
+"""Runs a data set's sequences one after the other: read ahead, propagate, write behind, keep the record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from sfc_cli.data.frames import Frame, read_frame
+from sfc_cli.data.masks import Ids, object_ids, read_ids, write_mask
+from sfc_cli.data.overlay import write_overlay
+from sfc_cli.errors import InputError
+from sfc_cli.inference.concurrency import ReadAhead, WriteBehind
+from sfc_cli.inference.jobs import Job
+from sfc_cli.inference.record import RunRecord
+from sfc_cli.inference.video import VideoPropagator
+
+_FRAMES_AHEAD = 16
+
+
+class Observer(Protocol):
+    """Hears how a run goes on."""
+
+    def plan(self, frames: int) -> None:
+        """``frames`` are to be done in all."""
+
+    def sequence(self, name: str, frames: int) -> None:
+        """A sequence begins."""
+
+    def frame(self) -> None:
+        """One more frame is done."""
+
+    def finished(self, name: str, frames: int, seconds: float) -> None:
+        """A sequence is complete on disk."""
+
+    def skipped(self, name: str) -> None:
+        """A sequence was complete already."""
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    propagator: VideoPropagator,
+    output: Path,
+    record: RunRecord,
+    observer: Observer,
+    *,
+    overwrite: bool = False,
+    overlay: bool = False,
+    writers: int = 2,
+    keep_record: bool = True,
+) -> None:
+    """Propagate sequences one after the other, reading ahead and writing behind, across sequences too.
+
+    A sequence that fails does not stop the others.
+
+    Args:
+        jobs: What to do.
+        propagator: Does it.
+        output: The results folder, opened with ``open_output``.
+        record: Gets an entry for each finished sequence.
+        observer: Hears of the progress.
+        overwrite: Do complete sequences again.
+        overlay: Write overlays too.
+        writers: Threads that enlarge, encode and write.
+        keep_record: Write run.json after each sequence; off where another process writes it.
+
+    Raises:
+        InputError: At the end, if sequences failed: the first failure, and how many more there are.
+    """
+    todo = []
+    for job in jobs:
+        if not overwrite and all(path.is_file() for path in job.outputs(output)):
+            if overlay:
+                _overlay_from_masks(job, output)
+            observer.skipped(job.name)
+        else:
+            todo.append(job)
+    observer.plan(sum(len(job.frames) for job in todo))
+
+    failures: list[InputError] = []
+    frames = ReadAhead(_read_all(todo), _FRAMES_AHEAD)
+    writing = WriteBehind(writers, _FRAMES_AHEAD)
+    try:
+        stream = iter(frames)
+        for job in todo:
+            try:
+                record.sequences[job.name] = _run_job(
+                    job, propagator, output, stream, writing, observer, overlay=overlay
+                )
+            except InputError as error:
+                failures.append(error)
+                writing.discard()
+                continue
+            if keep_record:
+                record.write(output)
+    finally:
+        frames.close()
+        writing.close()
+    if failures:
+        more = f" {len(failures) - 1} more sequences failed." if len(failures) > 1 else ""
+        raise InputError(
+            failures[0].message, f"{failures[0].hint}{more} All other sequences are complete.".strip()
+        )
+
+
+def _run_job(
+    job: Job,
+    propagator: VideoPropagator,
+    output: Path,
+    stream: Iterator[_Read],
+    writing: WriteBehind,
+    observer: Observer,
+    *,
+    overlay: bool,
+) -> dict[str, object]:
+    observer.sequence(job.name, len(job.frames))
+    started = time.perf_counter()
+    masks, pictures = job.outputs(output), job.overlays(output)
+    for number, labelled in enumerate(propagator.run(_frames_of(job, stream), job.first_mask)):
+        picture = pictures[number] if overlay else None
+        writing.submit(_Write(labelled.mask, masks[number], labelled.frame, picture))
+        observer.frame()
+    writing.finish()
+    seconds = time.perf_counter() - started
+    observer.finished(job.name, len(job.frames), seconds)
+    return {
+        "frames": len(job.frames),
+        "objects": [int(identity) for identity in object_ids(job.first_mask)],
+        "seconds": round(seconds, 3),
+        "frames_per_second": round(len(job.frames) / seconds, 3),
+    }
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A frame read for a sequence, or the error met in reading it."""
+
+    sequence: str
+    frame: Frame | None
+    error: InputError | None = None
+    is_last: bool = False
+
+
+def _read_all(jobs: Sequence[Job]) -> Iterator[_Read]:
+    """Read the frames of all sequences; an unreadable one ends its own sequence only."""
+    for job in jobs:
+        for path in job.frames:
+            try:
+                frame = read_frame(path)
+            except InputError as error:
+                yield _Read(job.name, None, error, is_last=True)
+                break
+            yield _Read(job.name, frame, is_last=path is job.frames[-1])
+
+
+def _frames_of(job: Job, stream: Iterator[_Read]) -> Iterator[Frame]:
+    """Give one sequence's frames; whatever a failed sequence before it left is passed over."""
+    for read in stream:
+        if read.sequence != job.name:
+            continue
+        if read.error is not None:
+            raise read.error
+        assert read.frame is not None  # a read without error holds a frame
+        yield read.frame
+        if read.is_last:
+            return
+
+
+@dataclass(frozen=True)
+class _Write:
+    """Makes and writes one frame's mask, and its overlay if asked to."""
+
+    mask: Callable[[], Ids]
+    path: Path
+    frame: Frame
+    picture: Path | None
+
+    def __call__(self) -> None:
+        mask = self.mask()
+        write_mask(self.path, mask)
+        if self.picture is not None:
+            write_overlay(self.picture, self.frame, mask)
+
+
+def _overlay_from_masks(job: Job, output: Path) -> None:
+    for frame, mask, picture in zip(job.frames, job.outputs(output), job.overlays(output), strict=True):
+        if not picture.is_file():
+            write_overlay(picture, read_frame(frame), read_ids(mask))

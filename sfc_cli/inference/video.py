@@ -1,0 +1,133 @@
+"""One video: a stream of frames and the first mask in, a stream of soft labels out."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sfc_cli.core.features import FeatureExtractor
+from sfc_cli.core.propagation import LabelPropagator
+from sfc_cli.data.frames import Frame
+from sfc_cli.data.masks import Ids, object_ids
+from sfc_cli.data.soft_labels import SoftLabels, enlarge_to_mask, shrink_mask
+from sfc_cli.errors import InputError
+from sfc_cli.settings.propagation import Backend, PropagationSettings
+
+_CUDA_FRAMES_AT_ONCE = 8
+
+
+class Labelled(NamedTuple):
+    """One frame with its labels.
+
+    Args:
+        frame: uint8 [H, W, 3], RGB.
+        mask: A function that gives the ids, uint8 [H, W]; made to be called in another thread.
+    """
+
+    frame: Frame
+    mask: Callable[[], Ids]
+
+
+class VideoPropagator:
+    """Carries first masks through videos with one set of networks and settings.
+
+    Args:
+        extractor: Turns frames into unit features.
+        settings: How labels travel.
+        backend: See ``propagate_labels``.
+    """
+
+    def __init__(
+        self, extractor: FeatureExtractor, settings: PropagationSettings, *, backend: Backend = "auto"
+    ) -> None:
+        self.extractor = extractor
+        self.settings = settings
+        self.backend = backend
+
+    def run(self, frames: Iterable[Frame], first_mask: Ids) -> Iterator[Labelled]:
+        """Propagate a first mask through a video's frames, holding only the context in memory.
+
+        Args:
+            frames: The video's frames in order, all of one size.
+            first_mask: Ids of the first frame, uint8 [H, W]; 255 is void and is not propagated.
+
+        Yields:
+            Every frame with its mask; that of the first frame is ``first_mask`` itself.
+
+        Raises:
+            InputError: If the mask and a frame differ in size, or no frame follows the first.
+        """
+        stream = iter(frames)
+        first = next(stream, None)
+        if first is None:
+            raise InputError("The video has no frame.")
+        _require_size(first, first_mask, 0)
+        objects = object_ids(first_mask)
+        yield Labelled(first, lambda: first_mask)
+
+        features = self.extractor(_as_batch([first]))
+        height, width = features.shape[2:]
+        first_labels = torch.from_numpy(shrink_mask(first_mask, objects, height, width))
+        propagator = LabelPropagator(
+            features[0], first_labels.to(features.device), self.settings, backend=self.backend
+        )
+        at_once = max(propagator.frames_at_once, _CUDA_FRAMES_AT_ONCE if features.is_cuda else 1)
+        done = 1
+        try:
+            while batch := list(itertools.islice(stream, at_once)):
+                for number, frame in enumerate(batch, start=done):
+                    _require_size(frame, first_mask, number)
+                labels = _Download(propagator.step(self.extractor(_as_batch(batch))))
+                for number, frame in enumerate(batch):
+                    yield Labelled(frame, _MaskOf(labels, number, objects, frame.shape[0], frame.shape[1]))
+                done += len(batch)
+        finally:
+            propagator.close()
+
+
+class _Download:
+    """Soft labels [B, K, h, w] on their way from the device; the thread that reads them waits."""
+
+    def __init__(self, labels: Tensor) -> None:
+        self._event: torch.cuda.Event | None = None
+        if labels.is_cuda:
+            self._labels = torch.empty(labels.shape, dtype=labels.dtype, pin_memory=True)
+            self._labels.copy_(labels, non_blocking=True)
+            self._event = torch.cuda.Event()
+            self._event.record()
+        else:
+            self._labels = labels.cpu()
+
+    def frame(self, number: int) -> SoftLabels:
+        if self._event is not None:
+            self._event.synchronize()
+        return self._labels[number].contiguous().numpy()  # type: ignore[no-any-return]
+
+
+class _MaskOf:
+    """Enlarges one frame's soft labels to its mask when called."""
+
+    def __init__(self, labels: _Download, number: int, objects: Ids, height: int, width: int) -> None:
+        self._labels, self._number, self._objects = labels, number, objects
+        self._height, self._width = height, width
+
+    def __call__(self) -> Ids:
+        return enlarge_to_mask(self._labels.frame(self._number), self._objects, self._height, self._width)
+
+
+def _as_batch(frames: list[Frame]) -> Tensor:
+    return torch.from_numpy(np.stack(frames))  # [B, H, W, 3]
+
+
+def _require_size(frame: Frame, mask: Ids, number: int) -> None:
+    if frame.shape[:2] != mask.shape:
+        raise InputError(
+            f"Frame {number} has {frame.shape[1]}×{frame.shape[0]} pixels, the first mask "
+            f"{mask.shape[1]}×{mask.shape[0]}.",
+            "All frames of a sequence and its mask must have one size.",
+        )
