@@ -146,18 +146,16 @@ def _take(chunks: Iterator[bytes], limit: int) -> Iterator[bytes]:
 
 
 def check_status(response: Response, patience: Patience) -> None:
-    """Make sure that the answer brings a file or the rest of one.
+    """Make sure that the answer brings a file or the rest of one, or says that there is no such rest.
 
     Raises:
         TryError: Saying what the server answers; worth another try if it is overloaded or failing.
     """
     status = response.status_code
-    if status in {200, 206}:
+    if status in {200, 206} or (status == 416 and "Range" in response.request.headers):
         return
     response.close()
     said = f"the server answers {status} {response.reason or ''}".rstrip()
-    if status == 416:
-        raise TryError(said, patience.tries, wait=0.0)
     if status not in RETRIED_STATUS and status < 500:
         raise TryError(said)
     wait = _asked_wait(response)
