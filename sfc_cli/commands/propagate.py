@@ -55,9 +55,7 @@ def propagate(
     ] = None,
     fusion_weight: Annotated[
         float | None,
-        typer.Option(
-            help=f"Weight of the fine-grained features, the paper's lambda. {_defaults('fusion_weight')}"
-        ),
+        typer.Option(help=f"Weight of the fine-grained features (lambda). {_defaults('fusion_weight')}"),
     ] = None,
     batchnorm: Annotated[
         BatchNormMode,

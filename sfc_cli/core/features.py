@@ -77,7 +77,7 @@ class FeatureExtractor:
         self.fusion_weight = fusion_weight
         self._half = precision == "fast" and self.device.type == "cuda"
         self._trunks = [
-            fold_batchnorm(trunk).to(self.device, memory_format=torch.channels_last) for trunk in trunks
+            fold_batchnorm(trunk).to(self.device).to(memory_format=torch.channels_last) for trunk in trunks
         ]
 
     @torch.inference_mode()

@@ -55,7 +55,7 @@ class Layout:
     padding: Padding = "zeros"
 
     def trunk_state(self, checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
-        """Return the tensors of the trunk under torchvision's names; empty if the file is laid out otherwise."""
+        """Return the trunk's tensors under torchvision's names; empty if the file is laid out otherwise."""
         stored = checkpoint.get(self.container) if self.container else checkpoint
         if not isinstance(stored, Mapping):
             return {}

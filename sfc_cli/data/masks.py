@@ -95,7 +95,8 @@ def read_first_mask(path: Path) -> Ids:
 def _ids_of_grey(values: Ids, path: Path) -> Ids:
     found = np.unique(values)
     if np.array_equal(found, [0, 255]) or np.array_equal(found, [255]):
-        return (values == 255).astype(np.uint8)
+        binary: Ids = (values == 255).astype(np.uint8)
+        return binary
     between = found[(found > 0) & (found < 255)]
     has_soft_edges = between.size > _MOST_GREY_IDS or (255 in found and not _has_solid_area(values, between))
     if has_soft_edges:
@@ -122,7 +123,8 @@ def _has_solid_area(values: Ids, candidates: Ids) -> bool:
 def object_ids(ids: Ids) -> Ids:
     """Return the ids of the objects in a mask in rising order, without background and void."""
     found = np.unique(ids)
-    return found[(found != 0) & (found != VOID)]
+    objects: Ids = found[(found != 0) & (found != VOID)]
+    return objects
 
 
 def encode_mask(ids: Ids) -> bytes:

@@ -106,7 +106,7 @@ class _Download:
     def frame(self, number: int) -> SoftLabels:
         if self._event is not None:
             self._event.synchronize()
-        return self._labels[number].contiguous().numpy()  # type: ignore[no-any-return]
+        return self._labels[number].contiguous().numpy()
 
 
 class _MaskOf:

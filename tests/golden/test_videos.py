@@ -16,7 +16,10 @@ CLOSENESS = 0.999
 def _propagate(golden: Path, case: str, output: Path, *options: str) -> None:
     settings = json.loads((golden / "videos" / case / "settings.json").read_text())
     networks = [
-        part for option in ("fc", "semantic") if settings[option] for part in (f"--{option}", settings[option])
+        part
+        for option in ("fc", "semantic")
+        if settings[option]
+        for part in (f"--{option}", settings[option])
     ]
     result = CliRunner().invoke(
         app,

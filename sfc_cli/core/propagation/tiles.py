@@ -74,7 +74,7 @@ class WindowPlan:
         query = torch.arange(tile.height * tile.width, device=cells.device)[:, None]
         dy = cells // self.grid_width - tile.rows.start - query // tile.width
         dx = cells % self.grid_width - tile.columns.start - query % tile.width
-        return (dy * dy + dx * dx).double() < self.radius * self.radius
+        return torch.lt((dy * dy + dx * dx).double(), self.radius * self.radius)
 
 
 @lru_cache(maxsize=8)
