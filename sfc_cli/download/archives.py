@@ -15,6 +15,10 @@ from sfc_cli.download.progress import in_bytes
 from sfc_cli.errors import InputError
 
 
+class ArchiveError(InputError):
+    """An archive that is damaged, incomplete or unsafe, whatever the disk may hold."""
+
+
 def unpack(archive: Path, folder: Path, *, top: str = "", contains: Sequence[str] = ()) -> Path | None:
     """Unpack a zip file as ``folder``, whole or not at all.
 
@@ -31,7 +35,8 @@ def unpack(archive: Path, folder: Path, *, top: str = "", contains: Sequence[str
         Where the folder that had the name before now lies, if there was one with anything in it.
 
     Raises:
-        InputError: If the archive is damaged, incomplete or unsafe, or the disk is full.
+        ArchiveError: If the archive is damaged, incomplete or unsafe.
+        InputError: If the disk is full or cannot be written to.
     """
     work = folder.with_name(f".{folder.name}.unpacking")
     try:
@@ -43,10 +48,10 @@ def unpack(archive: Path, folder: Path, *, top: str = "", contains: Sequence[str
                 _write_member(opened, info, work / path)
         missing = [path for path in contains if not (work / path).exists()]
         if missing:
-            raise InputError(f"{archive} does not hold {', '.join(missing)}.", "Is it the right file?")
+            raise ArchiveError(f"{archive} does not hold {', '.join(missing)}.", "Is it the right file?")
         return _take_name(work, folder)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise InputError(f"{archive} is a damaged zip file: {error}.", "Fetch it again.") from None
+        raise ArchiveError(f"{archive} is a damaged zip file: {error}.", "Fetch it again.") from None
     except OSError as error:
         raise InputError(f"Cannot unpack {archive} as {folder}: {error.strerror or error}.") from None
     finally:
@@ -64,12 +69,12 @@ def _safe_members(
         windows = PureWindowsPath(info.filename)
         leaves = path.is_absolute() or windows.drive or windows.root or ".." in {*path.parts, *windows.parts}
         if leaves or "\\" in info.filename or not path.parts:
-            raise InputError(
+            raise ArchiveError(
                 f"{archive} is refused: its member {info.filename!r} would be written outside the folder."
             )
         kind = stat.S_IFMT(info.external_attr >> 16)
         if kind not in {0, stat.S_IFREG}:
-            raise InputError(
+            raise ArchiveError(
                 f"{archive} is refused: its member {info.filename!r} is a link or a special file."
             )
         paths.append(path)

@@ -113,7 +113,9 @@ def get(address: str, session: Session, headers: dict[str, str], patience: Patie
             f"no connection to {host} within {patience.connect_seconds:.0f} s", patience.unreachable_tries
         ) from None
     except requests.Timeout:
-        raise TryError(f"no answer from {host} within {patience.read_seconds:.0f} s", patience.tries) from None
+        raise TryError(
+            f"no answer from {host} within {patience.read_seconds:.0f} s", patience.tries
+        ) from None
     except requests.RequestException as error:
         if _never_connected(error):
             raise TryError(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sfc_cli.core import manifest
 from sfc_cli.data.files import replacing
-from sfc_cli.download.archives import unpack
+from sfc_cli.download.archives import ArchiveError, unpack
 from sfc_cli.download.catalogue import Entry
 from sfc_cli.download.connection import Patience, open_session
 from sfc_cli.download.locks import FileLock
@@ -179,18 +179,10 @@ def _download(entry: Entry, target: Path, request: Request, report: Reporter) ->
                     patience=request.patience,
                     size=entry.size,
                 )
-            sha256 = _verify_part(part, entry, target, request, report)
+            return _place(entry, part, source, target, request, report)
         except SourceError as error:
             reasons.append(f"{page_of(source)}: {error}")
             report.note(f"{page_of(source)} is given up: {error}")
-            continue
-        if entry.is_data:
-            done = _unpack(entry, part.path, target)
-            part.drop()
-            return done
-        part.publish(target)
-        remember(target, entry, source, sha256)
-        return _told("downloaded and verified", target, sha256)
     tried = f" Tried {'; '.join(reasons)}." if reasons else " It has no source."
     by_hand = f"from {page_of(entry.sources[0])} " if entry.sources else ""
     raise NetworkError(
@@ -199,16 +191,29 @@ def _download(entry: Entry, target: Path, request: Request, report: Reporter) ->
     )
 
 
-def _verify_part(part: Part, entry: Entry, target: Path, request: Request, report: Reporter) -> str:
-    """Verify what came; what is not right is removed, so that the next try does not go on from it."""
+def _place(entry: Entry, part: Part, source: str, target: Path, request: Request, report: Reporter) -> str:
+    """Verify what came and put it in place; what is not right is removed, so that no try goes on from it."""
     try:
         sha256 = verify(part.path, entry)
         if not entry.is_data:
             _compare_with_first(entry, target, sha256, request, report)
     except InputError as error:
+        raise _reject(part, error) from None
+    if entry.is_data:
+        try:
+            done = _unpack(entry, part.path, target)
+        except ArchiveError as error:
+            raise _reject(part, error) from None
         part.drop()
-        raise SourceError(error.message.replace(str(part.path), "what came").rstrip(".")) from None
-    return sha256
+        return done
+    part.publish(target)
+    remember(target, entry, source, sha256)
+    return _told("downloaded and verified", target, sha256)
+
+
+def _reject(part: Part, error: InputError) -> SourceError:
+    part.drop()
+    return SourceError(error.message.replace(str(part.path), "what came").rstrip("."))
 
 
 def _compare_with_first(entry: Entry, target: Path, sha256: str, request: Request, report: Reporter) -> None:

@@ -243,7 +243,7 @@ def test_fetch__last_modified_is_a_validator(loopback: Loopback, transfer: Trans
 
 
 def test_fetch__416_starts_over(loopback: Loopback, transfer: Transfer) -> None:
-    def gone(handler: Any, number: int) -> None:
+    def gone(handler: Any, _: int) -> None:
         if handler.headers.get("Range"):
             send(handler, 416)
         else:
@@ -323,7 +323,7 @@ def test_fetch__silence_past_the_time_out(loopback: Loopback, transfer: Transfer
             handler.wfile.flush()
         silence.wait(5)
 
-    with pytest.raises(SourceError, match="no answer from 127.0.0.1 within"):
+    with pytest.raises(SourceError, match=r"no answer from 127\.0\.0\.1 within"):
         transfer(loopback.serve("/file", silent))
     silence.set()
     assert "nothing came for" in transfer.notes.texts[0]
@@ -391,7 +391,8 @@ FORM = """<html><head><title>Google Drive - Virus scan warning</title></head><bo
 <form id="search" action="/elsewhere"><input name="confirm" value="wrong"></form>
 <form id="download-form" action="{action}" method="get"><input type="submit" value="Download anyway">
 <input type="hidden" name="id" value="abc"><input type="hidden" name="export" value="download">
-<input type="hidden" name="confirm" value="t&amp;"><input type="hidden" name="uuid" value="1-2"></form></body>"""
+<input type="hidden" name="confirm" value="t&amp;">
+<input type="hidden" name="uuid" value="1-2"></form></body>"""
 
 
 @pytest.fixture

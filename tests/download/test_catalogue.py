@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import yaml
+
+from sfc_cli.download.catalogue import TRUNKS, Entry, read_catalogue
+from sfc_cli.download.sources import address_of, check_source, drive_id, host_of, page_of
+from sfc_cli.errors import InputError, UsageError
+
+
+def write_config(content: Any) -> None:
+    Path("sfc.yaml").write_text(yaml.safe_dump({"download": content}))
+
+
+def test_read_catalogue__serves_every_encoder() -> None:
+    from sfc_cli.core.encoders import ENCODERS
+
+    catalogue = read_catalogue()
+    for name, encoder in ENCODERS.items():
+        if encoder.file is None:
+            continue
+        assert encoder.download is not None
+        fitting = [entry for entry in catalogue.select([encoder.download]) if entry.file == encoder.file]
+        assert [(entry.trunk, entry.layout) for entry in fitting] == [
+            (encoder.architecture, encoder.layout)
+        ], name
+    assert {entry.file for entry in catalogue.select(["all"])} == {
+        encoder.file for encoder in ENCODERS.values() if encoder.file is not None
+    }
+
+
+def test_read_catalogue__torchvision_agrees() -> None:
+    for entry in read_catalogue().select(["imagenet"]):
+        address = address_of(entry.sources[0])
+        assert address.endswith(f"/{entry.file}")
+        assert entry.file.endswith(f"-{entry.sha256}.pth"), (
+            "torchvision's file names end in the sum's first digits"
+        )
+
+
+def test_trunks__are_those_of_the_encoders() -> None:
+    from sfc_cli.core.trunk import Architecture
+
+    assert get_args(Architecture) == TRUNKS
+
+
+def test_select__groups_and_repetitions() -> None:
+    catalogue = read_catalogue()
+    names = [entry.name for entry in catalogue.select(["vfs", "imagenet", "imagenet50", "davis"])]
+    assert names == ["vfs", "imagenet18", "imagenet50", "davis"]
+    assert "davis" not in [entry.name for entry in catalogue.select(["all"])]
+
+
+def test_select__unknown_name() -> None:
+    with pytest.raises(UsageError, match=r"'mocco'.*Names: fc, crw, moco, .*imagenet, all"):
+        read_catalogue().select(["fc", "mocco"])
+
+
+def test_read_catalogue__own_entries_and_changes() -> None:
+    write_config(
+        {
+            "mine": {"file": "mine.pth", "sources": "https://example.org/mine.pth", "size": 7},
+            "fc": {"sources": ["https://example.org/fc.pth"]},
+        }
+    )
+    entries = read_catalogue().entries
+    assert entries["mine"] == Entry(
+        name="mine", file="mine.pth", sources=("https://example.org/mine.pth",), size=7
+    )
+    assert entries["fc"].sources == ("https://example.org/fc.pth",)
+    assert entries["fc"].layout == "sfc"
+    assert "mine" in [entry.name for entry in read_catalogue().select(["all"])]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([1], "holds a list"),
+        ({"mine": 5}, "not a mapping of fields"),
+        ({"mine": {"sources": []}}, "has no `file`"),
+        ({"mine": {"file": "m.pth", "url": "x"}}, "unknown field url.*Fields: contains, file"),
+        ({"mine": {"file": "../m.pth"}}, "`file` of download entry 'mine' is '../m.pth'"),
+        ({"mine": {"file": "a\\m.pth"}}, "plain name"),
+        ({"mine": {"file": "/m.pth"}}, "plain name"),
+        ({"mine": {"file": "manifest.json"}}, "plain name"),
+        ({"mine": {"file": ".hidden"}}, "plain name"),
+        ({"mine": {"file": 5}}, "`file` of download entry 'mine' is 5"),
+        ({"mine": {"file": "m.zip", "folder": ".."}}, "`folder`"),
+        ({"mine": {"file": "m.zip", "folder": "m", "contains": ["../x"]}}, "`contains`"),
+        ({"mine": {"file": "m.pth", "sha256": "xyzxyz"}}, "hexadecimal digits"),
+        ({"mine": {"file": "m.pth", "sha256": 12345678}}, "Write text, in quotes"),
+        ({"mine": {"file": "m.pth", "md5": "0" * 33}}, "6 to 32"),
+        ({"mine": {"file": "m.pth", "size": "big"}}, "number of bytes"),
+        ({"mine": {"file": "m.pth", "trunk": "resnet34"}}, "Trunks: resnet18, resnet50"),
+        (
+            {"mine": {"file": "m.pth", "sources": ["file:///etc/passwd"]}},
+            "source 'file:///etc/passwd'.*--from",
+        ),
+        ({"mine": {"file": "m.pth", "sources": [3]}}, "`sources`"),
+        ({"all": {"file": "m.pth"}}, "stands for several"),
+        ({"imagenet": {"file": "m.pth"}}, "stands for several"),
+    ],
+)
+def test_read_catalogue__refuses(content: Any, message: str) -> None:
+    write_config(content)
+    with pytest.raises(InputError, match=message):
+        read_catalogue()
+
+
+@pytest.mark.parametrize(
+    "source", ["https://a.b/c", "http://a/b", "drive:1Ox2-_", "torchvision:ResNet18_Weights.IMAGENET1K_V1"]
+)
+def test_check_source__known_kinds(source: str) -> None:
+    check_source(source, "x")
+
+
+@pytest.mark.parametrize(
+    "source", ["", "a/b", "ftp://a/b", "https:///b", "drive:", "drive:a/b", "torchvision:x"]
+)
+def test_check_source__refuses(source: str) -> None:
+    with pytest.raises(InputError, match="A source is an http"):
+        check_source(source, "x")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "drive:abc",
+        "https://drive.google.com/file/d/abc/view?usp=sharing",
+        "https://drive.google.com/uc?id=abc&export=download",
+        "https://drive.google.com/open?id=abc",
+        "https://drive.usercontent.google.com/download?id=abc",
+    ],
+)
+def test_drive_id__every_way_to_write_it(source: str) -> None:
+    assert drive_id(source) == "abc"
+    assert page_of(source) == "https://drive.google.com/file/d/abc/view"
+    assert host_of(source) == "drive.google.com"
+
+
+def test_drive_id__other_hosts() -> None:
+    assert drive_id("https://example.org/file/d/abc/view") is None
+    assert host_of("https://example.org/x") == "example.org"
