@@ -135,8 +135,8 @@ class Correspondence(nn.Module):
     @torch.no_grad()
     def follow(self, momentum: float) -> None:
         """Move the target's parameters towards the online ones: target ← m · target + (1 − m) · online."""
-        online = [*self.online_encoder.parameters(), *self.online_projector.parameters()]
-        target = [*self.target_encoder.parameters(), *self.target_projector.parameters()]
+        online: list[Tensor] = [*self.online_encoder.parameters(), *self.online_projector.parameters()]
+        target: list[Tensor] = [*self.target_encoder.parameters(), *self.target_projector.parameters()]
         torch._foreach_lerp_(target, online, 1 - momentum)
 
 

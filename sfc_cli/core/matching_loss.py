@@ -72,9 +72,7 @@ def positive_sums(
     return sums.transpose(1, 2).reshape(B, C, h, w), counts
 
 
-def positive_pairs(
-    query_boxes: Tensor, key_boxes: Tensor, grid: tuple[int, int], radius: float
-) -> Tensor:
+def positive_pairs(query_boxes: Tensor, key_boxes: Tensor, grid: tuple[int, int], radius: float) -> Tensor:
     """Tell which cells of two views of an image lie close enough to show the same spot.
 
     Args:
@@ -97,7 +95,7 @@ def positive_pairs(
 
 
 def _cell_centres(boxes: Tensor, grid: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the centres of the cells of a view in image coordinates, [B, w] and [B, h], and diagonals [B]."""
+    """Return the cells' centres in image coordinates, [B, w] and [B, h], and their diagonals [B]."""
     h, w = grid
     left, top, right, bottom = boxes.float().unbind(dim=1)  # [B] each
     width, height = (right - left) / w, (bottom - top) / h  # [B]

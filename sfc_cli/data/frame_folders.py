@@ -171,7 +171,7 @@ def cache_file(root: Path) -> Path:
 
 
 def _stamps(root: Path, source: Path | None) -> dict[str, int]:
-    """Return the modification times that change when a file is added to, removed from or renamed in the set."""
+    """Return the times of change of all folders, which files added, removed or renamed leave behind."""
     stamps = {str(folder): folder.stat().st_mtime_ns for folder, _ in _walk(root)}
     if source is not None:
         stamps[str(source)] = source.stat().st_mtime_ns

@@ -25,7 +25,7 @@ def find_frames_folder(root: Path) -> Path | None:
 
 
 def find_index(root: Path, frames_folder: Path) -> Path | None:
-    """Return the index file of a YouTube-VOS set: beside, in or above its folder of frames; None if absent."""
+    """Return the index file of a set: beside, in or above its folder of frames; None if absent."""
     for folder in (frames_folder.parent, frames_folder, root):
         if (folder / INDEX_NAME).is_file():
             return folder / INDEX_NAME
@@ -60,7 +60,7 @@ def _read_row(cells: list[str], number: int, path: Path) -> tuple[str, tuple[str
     # A stray frame count of zero would silently drop the video.
     if len(cells) != 3 or not cells[0] or not all(map(_is_number, cells[1:])) or int(cells[2]) == 0:
         raise InputError(
-            f"{path}, line {number}: {', '.join(cells)!r} is not `video, first frame number, number of frames`.",
+            f"{path}, line {number}: {', '.join(cells)!r} is not `video, first frame, number of frames`.",
             "Correct the line, or remove the file to have the index made anew.",
         )
     first, count = int(cells[1]), int(cells[2])

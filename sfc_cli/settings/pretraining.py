@@ -100,7 +100,9 @@ class PretrainingSettings:
         ):
             value = getattr(self, name)
             if value not in choices:
-                raise UsageError(f"{_option(name)} {value!r} is not known.", f"Choose one of: {', '.join(choices)}.")
+                raise UsageError(
+                    f"{_option(name)} {value!r} is not known.", f"Choose one of: {', '.join(choices)}."
+                )
 
     def _require(self, name: str, holds: Any, what: str) -> None:
         value = getattr(self, name)

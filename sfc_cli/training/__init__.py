@@ -1,0 +1,1 @@
+"""Pretraining of the fine-grained network: the plan, the feeding, the loop, checkpoints and distribution."""
