@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import get_args
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from sfc_cli.core.propagation.context import FIRST_SLOT, slot_of
 from sfc_cli.core.propagation.matching import Matcher
 from sfc_cli.core.propagation.reference import ReferenceMatcher
 from sfc_cli.core.propagation.windowed import WindowedMatcher
+from sfc_cli.errors import UsageError
 from sfc_cli.settings.propagation import Backend, PropagationSettings
 
 __all__ = ["LabelPropagator", "backend_for", "propagate_labels"]
@@ -19,6 +21,7 @@ __all__ = ["LabelPropagator", "backend_for", "propagate_labels"]
 logger = logging.getLogger(__name__)
 
 
+@torch.no_grad()
 def propagate_labels(
     features: Tensor,
     first_labels: Tensor,
@@ -52,7 +55,12 @@ def propagate_labels(
         UsageError: If a setting is out of range, or ``top_k`` is beyond the reachable cells.
         ValueError: If the shapes do not belong together.
     """
-    if features.dim() != 4 or first_labels.dim() != 3 or features.shape[2:] != first_labels.shape[1:]:
+    if (
+        features.dim() != 4
+        or first_labels.dim() != 3
+        or features.shape[2:] != first_labels.shape[1:]
+        or 0 in (*features.shape, *first_labels.shape)
+    ):
         raise ValueError(
             f"features {tuple(features.shape)} and first_labels {tuple(first_labels.shape)} "
             "are not [T, C, h, w] and [K, h, w]"
@@ -64,7 +72,9 @@ def propagate_labels(
     propagator = LabelPropagator(features[0], first_labels, settings, backend=backend)
     try:
         parts = [first_labels[None]]
-        parts += [propagator.step(batch) for batch in features[1:].split(propagator.frames_at_once)]
+        # Splitting nothing would give one empty batch.
+        if len(features) > 1:
+            parts += [propagator.step(batch) for batch in features[1:].split(propagator.frames_at_once)]
         return torch.cat(parts)
     finally:
         propagator.close()
@@ -128,7 +138,15 @@ class LabelPropagator:
 
 
 def backend_for(backend: Backend, device: torch.device) -> Backend:
-    """Resolve ``auto`` for a device: ``fused`` on CUDA with Triton, else ``windowed``."""
+    """Resolve ``auto`` for a device: ``fused`` on CUDA with Triton, else ``windowed``.
+
+    Raises:
+        UsageError: If there is no such backend.
+    """
+    if backend not in get_args(Backend):
+        raise UsageError(
+            f"--backend {backend!r} is not known.", f"Choose one of: {', '.join(get_args(Backend))}."
+        )
     if backend != "auto":
         return backend
     return "windowed"
