@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sfc_cli.download.catalogue import Entry
+    from sfc_cli.download.progress import Display
 
 Names = Annotated[
     list[str] | None,
@@ -64,8 +65,6 @@ def download(
     debug: Debug = False,  # noqa: ARG001  # its callback remembers it
 ) -> None:
     """Fetch checkpoints and data sets: each is verified, and there whole or not at all."""
-    from rich.console import Console
-
     from sfc_cli.download.catalogue import read_catalogue
     from sfc_cli.download.listing import print_table
     from sfc_cli.download.obtain import Request, check, obtain
@@ -78,38 +77,42 @@ def download(
     entries = catalogue.select(names) if names else list(catalogue.entries.values())
     if show:
         print_table(entries, places)
-    elif verify:
+        return
+    if verify:
         if given is not None:
             raise UsageError("--verify and --from exclude each other.", "--from verifies what it takes.")
         if not set(names or ()) - {"all"}:
             entries = [entry for entry in entries if places.target(entry).exists()]
         if not entries:
             typer.echo(f"nothing to verify: no known file in {places.checkpoints}")
-        _report(entries, lambda entry: check(entry, places, thorough=force), jobs)
     elif not names:
         raise UsageError("Say what to download.", f"Names: {', '.join(catalogue.names)}. See also --list.")
-    else:
-        request = Request(places=places, mirrors=tuple(mirror or ()), given=given, force=force)
-        request.require_fit(entries)
-        with open_display(Console(stderr=True)) as display:
-            _report(entries, lambda entry: obtain(entry, request, display.file(entry.name)), jobs)
+    request = Request(places=places, mirrors=tuple(mirror or ()), given=given, force=force)
+    request.require_fit(entries)
+    with open_display() as display:
+
+        def work(entry: Entry) -> str:
+            if verify:
+                return check(entry, places, thorough=force)
+            return obtain(entry, request, display.file(entry.name))
+
+        _report(entries, work, jobs, display)
 
 
-def _report(entries: Sequence[Entry], work: Callable[[Entry], str], jobs: int) -> None:
+def _report(entries: Sequence[Entry], work: Callable[[Entry], str], jobs: int, display: Display) -> None:
     """Do the work, print a line for each entry, and exit with what went wrong; the network first."""
     from sfc_cli.download.obtain import in_turn
 
-    failures: list[SfcError] = []
+    codes = set()
     try:
         for entry, outcome in in_turn(entries, work, jobs):
             if isinstance(outcome, SfcError):
-                failures.append(outcome)
-                typer.echo(f"error: {entry.name}: {outcome}", err=True)
+                codes.add(outcome.exit_code)
+                display.error(f"error: {entry.name}: {outcome}")
             else:
-                typer.echo(f"{entry.name}: {outcome}")
+                display.result(f"{entry.name}: {outcome}")
     except KeyboardInterrupt:
-        typer.echo("stopped; type the same command to go on from there", err=True)
+        display.error("stopped; type the same command to go on from there")
         raise
-    if failures:
-        codes = {failure.exit_code for failure in failures}
+    if codes:
         raise typer.Exit(NetworkError.exit_code if NetworkError.exit_code in codes else max(codes))

@@ -201,6 +201,7 @@ def _place(entry: Entry, part: Part, source: str, target: Path, request: Request
         raise _reject(part, error) from None
     if entry.is_data:
         try:
+            report.note("unpacking")
             done = _unpack(entry, part.path, target)
         except ArchiveError as error:
             raise _reject(part, error) from None

@@ -37,7 +37,7 @@ class Places:
             return self.checkpoints / entry.file
         if self.data is not None:
             return self.data.expanduser() / entry.folder
-        configured = read_config().get("data", {}).get(entry.folder)
+        configured = (read_config().get("data") or {}).get(entry.folder)
         if configured is not None:
             return Path(configured)
         return Path(os.environ.get("SFC_DATA") or "data").expanduser() / entry.folder
@@ -113,7 +113,7 @@ def _confirm_data(entry: Entry, target: Path) -> str:
                     f"Type `sfc download {entry.name} --force`; what lies there is moved aside, not deleted.",
                 )
             count += 1
-    return f"already there and complete: {count} sequences"
+    return f"already there and complete, {count} sequence{'s' if count != 1 else ''}"
 
 
 def describe(entry: Entry, places: Places) -> tuple[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
@@ -30,10 +29,16 @@ class Reporter(Protocol):
 
 
 class Display(Protocol):
-    """Makes the reporter of each file."""
+    """Shows several files at once and what became of each."""
 
     def file(self, name: str) -> Reporter:
         """Return the reporter of the file that the command line calls ``name``."""
+
+    def result(self, text: str) -> None:
+        """Print a line on standard output."""
+
+    def error(self, text: str) -> None:
+        """Print a line on standard error."""
 
 
 def in_bytes(count: float) -> str:
@@ -46,13 +51,15 @@ def in_bytes(count: float) -> str:
 
 
 @contextlib.contextmanager
-def open_display(console: Console) -> Iterator[Display]:
-    """Give the display that suits the console: bars on a terminal, plain lines otherwise."""
-    if not console.is_terminal:
-        yield _Lines(console)
-        return
+def open_display() -> Iterator[Display]:
+    """Give the display that suits standard error: bars on a terminal, plain lines otherwise."""
     from rich import progress
+    from rich.console import Console
 
+    out, err = Console(), Console(stderr=True)
+    if not err.is_terminal:
+        yield _Lines(out, err)
+        return
     columns = (
         progress.TextColumn("{task.description}", markup=False),
         progress.BarColumn(),
@@ -60,13 +67,33 @@ def open_display(console: Console) -> Iterator[Display]:
         progress.TransferSpeedColumn(),
         progress.TimeRemainingColumn(),
     )
-    # Results on standard output must stay there even while bars are drawn on standard error.
-    with progress.Progress(*columns, console=console, redirect_stdout=sys.stdout.isatty()) as bars:
-        yield _Bars(bars)
+    with progress.Progress(*columns, console=err, redirect_stdout=False) as bars:
+        # Lines for the same terminal must go through the bars' console, which draws the bars below them.
+        yield _Bars(err if out.is_terminal else out, err, bars)
 
 
-class _Bars:
-    def __init__(self, progress: Progress) -> None:
+def _say(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+
+class _Lines:
+    def __init__(self, out: Console, err: Console) -> None:
+        self._out = out
+        self._err = err
+
+    def file(self, name: str) -> Reporter:
+        return _Line(self._err, name)
+
+    def result(self, text: str) -> None:
+        _say(self._out, text)
+
+    def error(self, text: str) -> None:
+        _say(self._err, text)
+
+
+class _Bars(_Lines):
+    def __init__(self, out: Console, err: Console, progress: Progress) -> None:
+        super().__init__(out, err)
         self._progress = progress
 
     def file(self, name: str) -> Reporter:
@@ -78,30 +105,23 @@ class _Bar:
         self._progress = progress
         self._name = name
         self._task = progress.add_task(name, total=None, visible=False)
-        self._waiting = 0
+        self._total: int | None = None
+        self._done = 0
         self._shown = 0.0
 
     def start(self, total: int | None, done: int) -> None:
-        self._waiting = 0
+        self._total, self._done = total, done
         self._progress.reset(self._task, total=total, completed=done, visible=True)
 
     def advance(self, count: int) -> None:
         # Telling the bar of every piece would cost more than receiving it.
-        self._waiting += count
-        if time.monotonic() - self._shown >= REFRESH_SECONDS:
-            self._progress.advance(self._task, self._waiting)
-            self._waiting, self._shown = 0, time.monotonic()
+        self._done += count
+        if self._done == self._total or time.monotonic() - self._shown >= REFRESH_SECONDS:
+            self._progress.update(self._task, completed=self._done)
+            self._shown = time.monotonic()
 
     def note(self, text: str) -> None:
-        self._progress.console.print(f"{self._name}: {text}", markup=False, highlight=False, soft_wrap=True)
-
-
-class _Lines:
-    def __init__(self, console: Console) -> None:
-        self._console = console
-
-    def file(self, name: str) -> Reporter:
-        return _Line(self._console, name)
+        _say(self._progress.console, f"{self._name}: {text}")
 
 
 class _Line:
@@ -129,4 +149,4 @@ class _Line:
         self.note(f"{in_bytes(self._done)} at {in_bytes(speed)}/s{left}")
 
     def note(self, text: str) -> None:
-        self._console.print(f"{self._name}: {text}", markup=False, highlight=False, soft_wrap=True)
+        _say(self._console, f"{self._name}: {text}")

@@ -403,7 +403,7 @@ def test_download__davis(sfc: Command) -> None:
     assert sfc("davis") == "davis: unpacked: data/davis\n"
     assert Path("data/davis/JPEGImages/480p/bear/00000.jpg").read_bytes() == b"frame 0"
     assert [path.name for path in Path("data").iterdir()] == ["davis"]
-    assert sfc("davis") == "davis: already there and complete: 1 sequences: data/davis\n"
+    assert sfc("davis") == "davis: already there and complete, 1 sequence: data/davis\n"
     assert "unpacked" in sfc("--list", "davis")
     Path("data/davis/Annotations/480p/bear/00001.png").unlink()
     sfc("davis", "--verify")
