@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -71,14 +72,53 @@ def boundary_map(mask: Binary) -> Binary:
     """
     edges = np.zeros_like(mask)
     np.bitwise_xor(mask[:, :-1], mask[:, 1:], out=edges[:, :-1])
-    edges[:-1] |= mask[:-1] ^ mask[1:]
-    edges[:-1, :-1] |= mask[:-1, :-1] ^ mask[1:, 1:]
+    below = mask[:-1] ^ mask[1:]
+    edges[:-1] |= below
+    # A diagonal step is a step to the right and one down: it differs only where one of the two does.
+    edges[:-1, :-1] |= below[:, 1:]
     return edges
 
 
 def dilate(edges: Binary, radius: int) -> Binary:
-    """Mark every pixel within ``radius`` of a marked one, uint8 [H, W] to uint8 [H, W]."""
-    return np.asarray(cv2.dilate(edges, disk(radius)), np.uint8)
+    """Mark every pixel within ``radius`` of a marked one, uint8 [H, W] to uint8 [H, W].
+
+    Note:
+        Growing by a core and then by a square costs a third of growing by the whole disk, and reaches the
+        same pixels: see ``disk_parts``.
+    """
+    parts = disk_parts(radius)
+    grown = cv2.dilate(cv2.dilate(edges, parts.core), parts.square)
+    if parts.rest.any():
+        grown = cv2.bitwise_or(grown, cv2.dilate(edges, parts.rest))
+    return np.asarray(grown, np.uint8)
+
+
+class DiskParts(NamedTuple):
+    """A disk in pieces: (core grown by the square) ∪ rest, each uint8 with an odd side."""
+
+    core: Binary
+    square: Binary
+    rest: Binary
+
+
+@functools.lru_cache(maxsize=16)
+def disk_parts(radius: int) -> DiskParts:
+    """Take a disk apart into the pieces with the fewest points to visit.
+
+    The core is the disk worn off by the square. Growing by one after the other loses nothing at the border
+    of the image: the core holds, with any step, all shorter steps in the same direction, so that a way
+    exists which stays between the two pixels that it joins.
+    """
+    whole = disk(radius)
+    candidates = []
+    for half in range(radius + 1):
+        square = np.ones((2 * half + 1, 2 * half + 1), np.uint8)
+        core = np.asarray(cv2.erode(whole, square, borderType=cv2.BORDER_CONSTANT, borderValue=0), np.uint8)
+        rest = whole & ~np.asarray(cv2.dilate(core, square), np.uint8)
+        # A square is grown along its rows first and then along its columns.
+        visits = int(core.sum()) + 2 * len(square) + int(rest.sum())
+        candidates.append((visits, half, DiskParts(core, square, rest)))
+    return min(candidates, key=lambda candidate: candidate[:2])[2]
 
 
 @functools.lru_cache(maxsize=16)

@@ -82,7 +82,7 @@ def score_frame(result: Ids, truth: Ids, objects: Sequence[int]) -> FrameScores:
 
 def _cut_to_content(result: Ids, truth: Ids) -> tuple[Ids, Ids]:
     """Cut both masks to the box around their non-zero pixels and one row and column more on each side."""
-    left, top, width, height = cv2.boundingRect(result | truth)
+    left, top, width, height = cv2.boundingRect(cv2.bitwise_or(result, truth))
     rows = slice(max(top - 1, 0), top + height + 1)
     columns = slice(max(left - 1, 0), left + width + 1)
     return result[rows, columns], truth[rows, columns]

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
 from sfc_cli.evaluation import boundary_accuracy
-from sfc_cli.evaluation.boundary import bound_in_pixels, boundary_map, disk
+from sfc_cli.evaluation.boundary import bound_in_pixels, boundary_map, dilate, disk
 from tests.evaluation.plain import plain_boundary, plain_boundary_points
 
 
@@ -30,6 +31,15 @@ def test_boundary_map__last_row_and_column() -> None:
 def test_disk__holds_the_points_within_the_radius() -> None:
     assert disk(1).tolist() == [[0, 1, 0], [1, 1, 1], [0, 1, 0]]
     assert disk(5).sum() == sum(x * x + y * y <= 25 for x in range(-5, 6) for y in range(-5, 6))
+
+
+@pytest.mark.parametrize("radius", [0, 1, 2, 3, 5, 8, 11, 18, 25])
+@pytest.mark.parametrize("size", [(1, 1), (1, 50), (7, 9), (40, 60)])
+def test_dilate__in_parts_equals_the_whole_disk(radius: int, size: tuple[int, int]) -> None:
+    rng = np.random.default_rng(radius)
+    for share in (0.005, 0.05):
+        edges = (rng.random(size) < share).astype(np.uint8)
+        assert np.array_equal(dilate(edges, radius), cv2.dilate(edges, disk(radius)))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 import zlib
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from PIL import Image
 
 from sfc_cli.data.masks import write_mask
 from sfc_cli.errors import InputError
-from sfc_cli.evaluation.decoding import decode_ids, read_header
+from sfc_cli.evaluation.decoding import decode_ids, inflater, read_header
 
 IDS = np.random.default_rng(0).integers(0, 4, (37, 53), dtype=np.uint8)
 
@@ -95,3 +96,31 @@ def write_png(path: Path, pixels: bytes, width: int, height: int, parts: int) ->
         file.write(b"\x89PNG\r\n\x1a\n")
         for chunk in chunks:
             file.write(struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)))
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_inflater__falls_back_to_pythons_zlib(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: bool
+) -> None:
+    monkeypatch.setitem(sys.modules, "zlib_ng.zlib_ng", None)
+    inflater.cache_clear()
+    try:
+        assert inflater() is zlib
+        write_mask(tmp_path / "mask.png", IDS)
+        if damaged:
+            content = bytearray((tmp_path / "mask.png").read_bytes())
+            at = content.index(b"IDAT") + 6
+            content[at : at + 40] = b"\xff" * 40
+            (tmp_path / "mask.png").write_bytes(content)
+            with pytest.raises(InputError, match=r"mask\.png cannot be decoded"):
+                decode_ids(tmp_path / "mask.png")
+        else:
+            assert np.array_equal(decode_ids(tmp_path / "mask.png"), IDS)
+    finally:
+        inflater.cache_clear()
+
+
+def test_inflater__takes_zlib_ng_where_it_is_installed() -> None:
+    zlib_ng = pytest.importorskip("zlib_ng.zlib_ng", reason="zlib-ng is not installed")
+    inflater.cache_clear()
+    assert inflater() is zlib_ng
