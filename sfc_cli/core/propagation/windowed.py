@@ -113,7 +113,8 @@ class WindowedMatcher(Matcher):
             tile.cells[group.clamp(max=max(positions - 1, 0))] if positions else group,
             (group - positions) * self._run + offset,
         ).clamp_(max=self.cells - 1)
-        slot = torch.where(group < positions, 1 + offset, 0)
+        # What pads a group has no place in the label memory; its weight is 0, its source must still exist.
+        slot = torch.where((group < positions) & (best > _LOWEST), 1 + offset, 0)
         tile_weights = self._weigh(best, cell, slot, tile)
         shape = (tile.height, tile.width, best.shape[1])
         k = best.shape[1]
