@@ -2,7 +2,16 @@
 
 from sfc_cli.evaluation.boundary import boundary_accuracy
 from sfc_cli.evaluation.davis import evaluate_davis
+from sfc_cli.evaluation.folder import evaluate_folder
 from sfc_cli.evaluation.region import region_similarity
 from sfc_cli.evaluation.report import Report
+from sfc_cli.evaluation.youtube_vos import evaluate_youtube_vos
 
-__all__ = ["Report", "boundary_accuracy", "evaluate_davis", "region_similarity"]
+__all__ = [
+    "Report",
+    "boundary_accuracy",
+    "evaluate_davis",
+    "evaluate_folder",
+    "evaluate_youtube_vos",
+    "region_similarity",
+]

@@ -1,9 +1,9 @@
-"""The DAVIS benchmarks: 2017 with several objects a sequence, 2016 with one."""
+"""The DAVIS benchmarks: 2017 with several objects a sequence, 2016 with one, and the unsupervised task."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -11,17 +11,13 @@ from sfc_cli.data.davis import DavisDataset
 from sfc_cli.data.masks import VOID
 from sfc_cli.errors import InputError, UsageError
 from sfc_cli.evaluation.decoding import decode_ids
-from sfc_cli.evaluation.notices import note_strangers, warnings_about
-from sfc_cli.evaluation.plan import Progress, SequencePlan
-from sfc_cli.evaluation.preflight import check_files, check_results_folder, note_missing_sequence
-from sfc_cli.evaluation.problems import Problems
+from sfc_cli.evaluation.masks import MaskBenchmark
+from sfc_cli.evaluation.plan import Progress, Reading, SequencePlan
+from sfc_cli.evaluation.proposals import require_scipy
 from sfc_cli.evaluation.report import Report
-from sfc_cli.evaluation.runs import read_run
-from sfc_cli.evaluation.scoring import score_plans
 
 Year = Literal["2017", "2016"]
-# The first frame is given and the last one often shows the object half gone: neither is scored.
-_UNSCORED_FRAMES = 2
+Task = Literal["semi-supervised", "unsupervised"]
 
 
 def evaluate_davis(
@@ -32,6 +28,7 @@ def evaluate_davis(
     workers: int | None = None,
     *,
     year: str = "2017",
+    task: str = "semi-supervised",
     allow_missing: bool = False,
     on_progress: Progress | None = None,
 ) -> Report:
@@ -44,91 +41,84 @@ def evaluate_davis(
         sequences: Score only these.
         workers: How many processes; None for one a core.
         year: ``2017`` scores every id of the first annotation, ``2016`` every non-zero pixel as one object.
+        task: ``semi-supervised`` scores each id against the same id, without the first and the last frame;
+            ``unsupervised`` finds the best proposal for each object, over all frames, leaving void out.
         allow_missing: Score a sequence without results as zero instead of refusing.
         on_progress: Called with the frames done and the frames in all.
 
     Raises:
         InputError: If a file is missing, damaged or does not fit; all such files are found before scoring.
-        UsageError: If an argument is out of its range.
+        UsageError: If an argument is out of its range, or SciPy is missing for the unsupervised task.
     """
     data, results = Path(data), Path(results)
-    dataset = _dataset(data, year)
-    names = dataset.sequences(split, sequences)
-    check_results_folder(results)
-    problems = Problems()
-    plans = []
-    for name in names:
-        try:
-            plan = _plan(dataset, name, results, year)
-        except InputError as error:
-            problems.add_error(name, error)
-            continue
-        plans.append(plan)
-    missing = take_out_missing(plans, results, problems, allow_missing)
-    check_files(plans, problems)
-    problems.raise_if_any()
-    scores = score_plans(plans, workers, on_progress)
-    note_strangers(plans, scores, problems)
-    problems.raise_if_any()
-    return Report(
-        benchmark=f"DAVIS-{year}",
+    _require_choice("--year", year, get_args(Year))
+    _require_choice("--task", task, get_args(Task))
+    unsupervised = task == "unsupervised"
+    if unsupervised:
+        if year == "2016":
+            raise UsageError("--task unsupervised is a task of 2017.", "Leave out --year 2016.")
+        require_scipy()
+    dataset = _dataset(data, year, split, unsupervised)
+    reading: Reading = "proposals" if unsupervised else "foreground" if year == "2016" else "ids"
+    benchmark = MaskBenchmark(
+        name=f"DAVIS-{year}" + (" unsupervised" if unsupervised else ""),
         split=split,
         data=data,
         results=results,
-        sequences=plans,
-        objects=[each for plan, found in zip(plans, scores, strict=True) for each in found.objects(plan)],
-        missing=missing,
-        warnings=warnings_about(plans, scores),
-        run=read_run(results),
+    )
+    return benchmark.evaluate(
+        dataset.sequences(split, sequences),
+        lambda name: _plan(dataset, name, results, reading),
+        workers=workers,
+        allow_missing=allow_missing,
+        on_progress=on_progress,
     )
 
 
-def take_out_missing(
-    plans: list[SequencePlan], results: Path, problems: Problems, allow_missing: bool
-) -> list[str]:
-    """Mark the sequences without any result as missing, or note them as problems.
+@dataclass(frozen=True, kw_only=True)
+class _UnsupervisedDavis(DavisDataset):
+    """The layout with the annotations of the unsupervised task, which name more objects and void pixels."""
 
-    Returns:
-        The names of the sequences that will score zero; empty without ``allow_missing``.
-    """
-    missing = []
-    for index, plan in enumerate(plans):
-        folder = results / plan.name
-        if folder.is_dir() and any(folder.glob("*.png")):
-            continue
-        plans[index] = replace(plan, results=None)
-        if allow_missing:
-            missing.append(plan.name)
-        else:
-            note_missing_sequence(folder, plan.name, problems)
-    return missing
+    @property
+    def annotations_root(self) -> Path:
+        return self.root / "Annotations_unsupervised" / self.resolution
 
 
-def _dataset(data: Path, year: str) -> DavisDataset:
-    if year not in get_args(Year):
-        raise UsageError(f"--year {year!r} is not known.", f"Choose one of: {', '.join(get_args(Year))}.")
-    # The 2017 download lists the 2016 sequences too; smaller copies hold one list for both.
-    lists = year if (data / "ImageSets" / year).is_dir() else "2017"
-    return DavisDataset(root=data, year=lists)
+def _dataset(data: Path, year: str, split: str, unsupervised: bool) -> DavisDataset:
+    lists = data / "ImageSets"
+    if (
+        unsupervised
+        and (lists / "2019" / f"{split}.txt").is_file()
+        and not (lists / "2017" / f"{split}.txt").is_file()
+    ):
+        year = "2019"
+    elif not (lists / year).is_dir():
+        # The 2017 download lists the 2016 sequences too; smaller copies hold one list for both.
+        year = "2017"
+    if unsupervised and (data / "Annotations_unsupervised").is_dir():
+        return _UnsupervisedDavis(root=data, year=year)
+    return DavisDataset(root=data, year=year)
 
 
-def _plan(dataset: DavisDataset, name: str, results: Path, year: str) -> SequencePlan:
+def _plan(dataset: DavisDataset, name: str, results: Path, reading: Reading) -> SequencePlan:
     annotations = dataset.annotations(name)
-    if len(annotations) <= _UNSCORED_FRAMES:
+    # The first frame is given, and the last often shows an object half gone: the benchmark leaves both out.
+    scored = annotations if reading == "proposals" else annotations[1:-1]
+    if not scored:
         raise InputError(
             f"Too few annotated frames in {annotations[0].parent}: {len(annotations)}.",
             "The first and the last are not scored, so that a sequence takes three at least.",
         )
-    scored = tuple(annotations[1:-1])
-    objects = (1,) if year == "2016" else tuple(range(1, _highest_id(annotations[0]) + 1))
+    objects = (1,) if reading == "foreground" else tuple(range(1, _highest_id(annotations[0]) + 1))
     return SequencePlan(
         name=name,
         objects=objects,
         frames=tuple(path.stem for path in scored),
-        truth=scored,
+        folder=results / name,
+        truth=tuple(scored),
         results=tuple(results / name / f"{path.stem}.png" for path in scored),
         starts=(0,) * len(objects),
-        reading="foreground" if year == "2016" else "ids",
+        reading=reading,
     )
 
 
@@ -144,3 +134,8 @@ def _highest_id(path: Path) -> int:
             else "The objects are the ids of the first annotation; check the data set.",
         )
     return highest
+
+
+def _require_choice(option: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise UsageError(f"{option} {value!r} is not known.", f"Choose one of: {', '.join(choices)}.")

@@ -22,9 +22,9 @@ class FrameScores:
     """One frame's scores and what was noticed about its result, [K] in the order of the objects.
 
     Args:
-        region: J of every object.
-        boundary: F of every object.
-        predicted: Whether the result holds any pixel of the object.
+        region: J of every object, [K]; with proposals [P, K].
+        boundary: F of every object, [K]; with proposals [P, K].
+        predicted: Whether the result holds any pixel of the object, or of the proposal.
         present: Whether the truth holds any pixel of the object.
         strangers: Ids in the result that are no object, background or void.
         has_void: Whether the result holds void pixels.
@@ -56,12 +56,12 @@ def score_frame(result: Ids, truth: Ids, objects: Sequence[int]) -> FrameScores:
     count = len(objects)
     region, boundary = np.ones(count), np.ones(count)
     predicted, present = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
-    result, truth = _cut_to_content(result, truth)
+    result, truth = cut_to_content(result, truth)
     explained = 0
     for index, identity in enumerate(objects):
         mine, true = (result == identity).view(np.uint8), (truth == identity).view(np.uint8)
         if count > 1:
-            mine, true = _cut_to_content(mine, true)
+            mine, true = cut_to_content(mine, true)
         pixels = int(np.count_nonzero(mine))
         explained += pixels
         predicted[index], present[index] = pixels > 0, true.any()
@@ -80,7 +80,7 @@ def score_frame(result: Ids, truth: Ids, objects: Sequence[int]) -> FrameScores:
     )
 
 
-def _cut_to_content(result: Ids, truth: Ids) -> tuple[Ids, Ids]:
+def cut_to_content(result: Ids, truth: Ids) -> tuple[Ids, Ids]:
     """Cut both masks to the box around their non-zero pixels and one row and column more on each side."""
     left, top, width, height = cv2.boundingRect(cv2.bitwise_or(result, truth))
     rows = slice(max(top - 1, 0), top + height + 1)

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 
 from sfc_cli.evaluation.plan import SequencePlan
 from sfc_cli.evaluation.problems import Problems
+from sfc_cli.evaluation.proposals import MOST_PROPOSALS
 from sfc_cli.evaluation.scoring import SequenceScores
 
 _MOST_LISTED = 5
 
 
-def warnings_about(plans: Sequence[SequencePlan], scores: Sequence[SequenceScores]) -> list[str]:
+def warnings_about(
+    plans: Sequence[SequencePlan], scores: Sequence[SequenceScores], strangers_allowed: bool = False
+) -> list[str]:
     """Return a sentence for everything odd: truth given as results, empty results, ids never predicted."""
     scored = [pair for pair in zip(plans, scores, strict=True) if pair[0].results is not None]
     warnings = []
@@ -26,7 +29,7 @@ def warnings_about(plans: Sequence[SequencePlan], scores: Sequence[SequenceScore
     never = [
         f"{plan.name}_{identity}"
         for plan, found in scored
-        if plan.name not in empty
+        if plan.name not in empty and plan.reading != "proposals"
         for identity in sorted(found.present - found.predicted)
     ]
     if never:
@@ -36,6 +39,12 @@ def warnings_about(plans: Sequence[SequencePlan], scores: Sequence[SequenceScore
         warnings.append(
             f"Results hold void (255), which counts as background: {_listed(list(map(str, void)))}."
         )
+    if strangers_allowed:
+        unknown = [
+            f"{plan.name}_{identity}" for plan, found in scored for identity in sorted(found.strangers)
+        ]
+        if unknown:
+            warnings.append(f"The truth does not know, and no score counts: {_listed(unknown)}.")
     return warnings
 
 
@@ -48,16 +57,19 @@ def note_strangers(
             problems.add(
                 "ids",
                 plan.name,
-                f"{path} holds id {identity}, but {plan.name} has {_objects(plan.objects)}.",
-                "Ids must be those of the first annotation; check that the results belong to this data set.",
+                f"{path} holds id {identity}, but {_allowed(plan)}.",
+                "Check that the results belong to this data set.",
             )
 
 
-def _objects(objects: Sequence[int]) -> str:
+def _allowed(plan: SequencePlan) -> str:
+    if plan.reading == "proposals":
+        return f"at most {MOST_PROPOSALS} proposals are allowed"
+    objects = plan.objects
     return (
-        f"the object {objects[0]} alone"
+        f"{plan.name} has the object {objects[0]} alone"
         if len(objects) == 1
-        else f"the objects {_listed(list(map(str, objects)))}"
+        else f"{plan.name} has the objects {_listed(list(map(str, objects)))}"
     )
 
 

@@ -19,6 +19,7 @@ class SequencePlan:
         name: The sequence.
         objects: The ids to score, K of them.
         frames: The names of the scored frames, n of them, in order.
+        folder: Where the results of the sequence lie.
         truth: The annotation of every scored frame.
         results: The result of every scored frame; None if the sequence is missing and scores zero.
         starts: For every object the index of the first frame that counts for it.
@@ -29,6 +30,7 @@ class SequencePlan:
     name: str
     objects: tuple[int, ...]
     frames: tuple[str, ...]
+    folder: Path
     truth: tuple[Path, ...]
     results: tuple[Path, ...] | None
     starts: tuple[int, ...]

@@ -10,7 +10,8 @@ import numpy as np
 
 from sfc_cli.evaluation.decoding import decode_ids
 from sfc_cli.evaluation.frame import Flags, score_frame
-from sfc_cli.evaluation.plan import FrameJob, Progress, SequencePlan, split_into_jobs
+from sfc_cli.evaluation.plan import FrameJob, Progress, Reading, SequencePlan, split_into_jobs
+from sfc_cli.evaluation.proposals import best_pairing, proposal_ids, score_proposals
 from sfc_cli.evaluation.scores import ObjectScores
 from sfc_cli.evaluation.statistics import Curve
 from sfc_cli.evaluation.workers import run_jobs
@@ -20,7 +21,10 @@ _FRAMES_PER_JOB = 8
 
 @dataclass(kw_only=True)
 class SequenceScores:
-    """A sequence's J and F of every frame and object, [n, K], and what was noticed in its results."""
+    """A sequence's J and F of every frame and object, and what was noticed in its results.
+
+    The scores are [n, K], with proposals [n, P, K].
+    """
 
     region: Curve
     boundary: Curve
@@ -31,11 +35,12 @@ class SequenceScores:
     equal: bool
 
     @classmethod
-    def empty(cls, frames: int, objects: int) -> SequenceScores:
+    def empty(cls, frames: int, objects: int, reading: Reading) -> SequenceScores:
         """Return the scores of a sequence without results: zero throughout."""
+        shape = (len(proposal_ids(objects)), objects) if reading == "proposals" else (objects,)
         return cls(
-            region=np.zeros((frames, objects)),
-            boundary=np.zeros((frames, objects)),
+            region=np.zeros((frames, *shape)),
+            boundary=np.zeros((frames, *shape)),
             predicted=set(),
             present=set(),
             strangers={},
@@ -55,6 +60,8 @@ class SequenceScores:
 
     def objects(self, plan: SequencePlan) -> list[ObjectScores]:
         """Return the curves of every object, each from the first frame that counts for it."""
+        if plan.reading == "proposals":
+            return self._paired_objects(plan)
         return [
             ObjectScores(
                 sequence=plan.name,
@@ -64,6 +71,21 @@ class SequenceScores:
                 boundary=self.boundary[start:, index],
             )
             for index, (identity, start) in enumerate(zip(plan.objects, plan.starts, strict=True))
+        ]
+
+    def _paired_objects(self, plan: SequencePlan) -> list[ObjectScores]:
+        proposals = max(self.predicted, default=0)
+        rows = best_pairing(self.region, self.boundary, proposals)
+        return [
+            ObjectScores(
+                sequence=plan.name,
+                identity=identity,
+                frames=plan.frames,
+                region=self.region[:, row, index],
+                boundary=self.boundary[:, row, index],
+                matched=row + 1 if row < proposals else None,
+            )
+            for index, (identity, row) in enumerate(zip(plan.objects, rows, strict=True))
         ]
 
 
@@ -77,7 +99,7 @@ def score_plans(
         workers: How many processes; None for one a core.
         on_progress: Called with the frames done and the frames in all.
     """
-    scores = [SequenceScores.empty(len(plan.frames), len(plan.objects)) for plan in plans]
+    scores = [SequenceScores.empty(len(plan.frames), len(plan.objects), plan.reading) for plan in plans]
     jobs = split_into_jobs(plans, _FRAMES_PER_JOB)
     done, total = 0, sum(len(job.truth) for job in jobs)
     for index, part in run_jobs(score_job, jobs, workers):
@@ -91,14 +113,16 @@ def score_plans(
 
 def score_job(job: FrameJob) -> SequenceScores:
     """Score a few frames; runs in a worker process and holds one pair of masks at a time."""
-    scores = SequenceScores.empty(len(job.truth), len(job.objects))
+    scores = SequenceScores.empty(len(job.truth), len(job.objects), job.reading)
+    predictable = proposal_ids(len(job.objects)) if job.reading == "proposals" else job.objects
     for index, (truth_path, result_path) in enumerate(zip(job.truth, job.results, strict=True)):
         truth, result = decode_ids(truth_path), decode_ids(result_path)
         if job.reading == "foreground":
             truth, result = (truth != 0).view(np.uint8), (result != 0).view(np.uint8)
-        frame = score_frame(result, truth, job.objects)
+        score = score_proposals if job.reading == "proposals" else score_frame
+        frame = score(result, truth, job.objects)
         scores.region[index], scores.boundary[index] = frame.region, frame.boundary
-        scores.predicted.update(_chosen(job.objects, frame.predicted))
+        scores.predicted.update(_chosen(predictable, frame.predicted))
         scores.present.update(_chosen(job.objects, frame.present))
         for identity in frame.strangers:
             scores.strangers.setdefault(identity, result_path)

@@ -20,6 +20,7 @@ def make_report(missing: tuple[str, ...] = ()) -> Report:
         name="bear",
         objects=(1, 2),
         frames=frames,
+        folder=Path("results"),
         truth=tuple(Path(f"truth/{frame}.png") for frame in frames),
         results=None if missing else tuple(Path(f"results/{frame}.png") for frame in frames),
         starts=(0, 0),
