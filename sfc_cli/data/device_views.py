@@ -7,11 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torchvision
 from torch import Tensor
 
 from sfc_cli.data.crops import CropBox
-from sfc_cli.data.views import ViewPair, cut_views, decode_image, draw_pair, image_size, is_jpeg, read_content
+from sfc_cli.data.views import (
+    ViewPair,
+    cut_views,
+    decode_image,
+    decode_jpegs,
+    draw_pair,
+    image_size,
+    is_jpeg,
+    read_content,
+)
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,6 @@ def cut_on_device(frames: list[EncodedFrame], crop_size: int, device: torch.devi
         A pair for each frame; views on the device, boxes on the CPU.
     """
     jpegs = [frame.encoded for frame in frames if frame.encoded.ndim == 1]
-    rgb = torchvision.io.ImageReadMode.RGB
-    decoded = iter(torchvision.io.decode_jpeg(jpegs, mode=rgb, device=device) if jpegs else [])
+    decoded = iter(decode_jpegs(jpegs, device) if jpegs else [])
     images = [next(decoded) if frame.encoded.ndim == 1 else frame.encoded.to(device) for frame in frames]
     return [cut_views(image, frame.crops, crop_size) for image, frame in zip(images, frames, strict=True)]

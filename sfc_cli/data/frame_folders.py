@@ -148,7 +148,7 @@ def _usable(
         for frame in frames:
             probe = next(probes)
             if probe.size is None:
-                unreadable.append((f"{name}/{frame}", probe.problem))
+                unreadable.append(((Path(name) / frame).as_posix(), probe.problem))
             else:
                 kept.append(frame)
                 sizes[probe.size] += 1

@@ -6,6 +6,7 @@ Letters: S side of a view in pixels, H×W pixels of the image.
 from __future__ import annotations
 
 import io
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def make_views(
         rng: Draws both crops.
         crop_size: S.
         area_share: Bounds of a crop's share of the image.
-        decode: What decodes a JPEG; other formats go through OpenCV. ``nvjpeg`` is not decided here.
+        decode: What decodes a JPEG: torchvision, or OpenCV by default, which also reads other formats.
 
     Raises:
         InputError: If the file is missing or damaged.
@@ -133,14 +134,24 @@ def decode_image(content: bytes, path: Path, decode: Decode = "auto") -> Tensor:
     Raises:
         InputError: If it cannot be decoded.
     """
-    if is_jpeg(content) and decode != "opencv":
+    if is_jpeg(content) and decode == "torchvision":
         try:
-            encoded = torch.frombuffer(bytearray(content), dtype=torch.uint8)
-            return torchvision.io.decode_jpeg(encoded, mode=torchvision.io.ImageReadMode.RGB)  # type: ignore[no-any-return]
+            return decode_jpegs([torch.frombuffer(bytearray(content), dtype=torch.uint8)], "cpu")[0]
         # Rare colour spaces; OpenCV reads some of them and the last word is its.
         except RuntimeError:
             pass
     return _decode_with_opencv(content, path, cv2.IMREAD_COLOR)
+
+
+def decode_jpegs(encoded: list[Tensor], device: torch.device | str) -> list[Tensor]:
+    """Decode JPEGs, uint8 [bytes] each, with torchvision to uint8 [3, H, W] each, RGB, on the device."""
+    with warnings.catch_warnings():
+        # torchvision 0.29 announces that TorchCodec will replace its decoders; nothing else uses them here.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        decoded: list[Tensor] = torchvision.io.decode_jpeg(
+            encoded, mode=torchvision.io.ImageReadMode.RGB, device=device
+        )
+    return decoded
 
 
 def _decode_with_opencv(content: bytes, path: Path, flags: int) -> Tensor:

@@ -45,7 +45,8 @@ class PretrainingSettings:
             would.
         steps: Stop after so many steps; the schedule stays that of all epochs. None to finish.
         workers: Processes that decode and crop; None for one a CPU core of this process, 16 at most.
-        decode: What decodes JPEGs.
+        decode: What decodes JPEGs; ``auto`` is OpenCV, at reduced size where a file is far larger than the
+            views, and the others decode in full.
         compile: Compile both branches with ``torch.compile``.
         save_every: Steps between saves; a save also ends every epoch and the run.
         check_every: Epochs between quick checks on the bundled sample; 0 for none.

@@ -142,6 +142,13 @@ def save_network(
     )
 
 
+def clear_leftovers(folder: Path) -> None:
+    """Remove the unfinished files of saves that were killed; each is as large as a checkpoint."""
+    for name in (NETWORK_NAME, STATE_NAME):
+        for path in folder.glob(f".{name}.*.part"):
+            path.unlink(missing_ok=True)
+
+
 def _write(path: Path, content: Mapping[str, Any]) -> None:
     # In memory first: when a disk fills up, torch.save's own writer hides the reason.
     buffer = io.BytesIO()

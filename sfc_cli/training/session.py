@@ -17,7 +17,7 @@ from sfc_cli.data.frame_folders import FrameIndex, index_frames
 from sfc_cli.errors import InputError, SfcError, UsageError
 from sfc_cli.settings.locations import find_data
 from sfc_cli.settings.pretraining import PretrainingSettings
-from sfc_cli.training.checkpoints import NETWORK_NAME, STATE_NAME
+from sfc_cli.training.checkpoints import NETWORK_NAME, STATE_NAME, clear_leftovers
 from sfc_cli.training.console import ConsoleWatcher, show_preflight
 from sfc_cli.training.distribution import Ranks, joined, leader_first, read_ranks, restarted_by_torchrun
 from sfc_cli.training.loop import Outcome, Training
@@ -125,6 +125,7 @@ def _claim(output: Path, *, resume: bool, overwrite: bool) -> None:
         )
     try:
         output.mkdir(parents=True, exist_ok=True)
+        clear_leftovers(output)
         if overwrite and not resume:
             state.unlink(missing_ok=True)
     except OSError as error:

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import random
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sfc_cli.core.correspondence import Correspondence
+from sfc_cli.core.encoders import load_encoder
+from sfc_cli.core.layouts import read_checkpoint
+from sfc_cli.errors import InputError
+from sfc_cli.training.checkpoints import Run, clear_leftovers, load_state, save_network, save_state
+from sfc_cli.training.stepping import build_model
+
+Training = tuple[Correspondence, torch.optim.Adam]
+
+
+@pytest.fixture
+def run(small: Callable) -> Run:
+    return Run(settings=small(), precision="fp32", data="abc", world=1)
+
+
+def trained(run: Run, seed: int = 0) -> Training:
+    model = build_model(run.settings)
+    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=1e-3, fused=True)
+    torch.manual_seed(seed)
+    views = (torch.randn(2, 3, 32, 32), torch.randn(2, 3, 32, 32))
+    boxes = torch.tensor([[0.1, 0.1, 0.8, 0.8], [0.2, 0.0, 0.9, 0.7]])
+    model(views, (boxes, boxes), momentum=0.9).backward()
+    optimizer.step()
+    return model, optimizer
+
+
+def test_load_state__puts_everything_back(tmp_path: Path, run: Run) -> None:
+    model, optimizer = trained(run)
+    save_state(tmp_path / "state.pt", run, 7, model, optimizer)
+    expected = (random.random(), np.random.random(), torch.rand(()).item())
+    other, other_optimizer = trained(run, seed=1)
+    assert load_state(tmp_path / "state.pt", run, other, other_optimizer) == 7
+    assert (random.random(), np.random.random(), torch.rand(()).item()) == expected
+    for name, value in model.state_dict().items():
+        assert torch.equal(other.state_dict()[name], value), name
+    for number, kept in optimizer.state_dict()["state"].items():
+        for name, value in kept.items():
+            assert torch.equal(other_optimizer.state_dict()["state"][number][name], value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"settings": {"seed": 5}}, "--seed was 777, now 5"),
+        (
+            {"settings": {"epochs": 3, "pos_radius": 0.7}},
+            "--epochs was 2, now 3; --pos-radius was 0.5, now 0.7",
+        ),
+        ({"world": 2}, "processes was 1, now 2"),
+        ({"precision": "bf16"}, "precision in use was fp32, now bf16"),
+        ({"data": "other"}, "the data set has other frames"),
+    ],
+)
+def test_load_state__names_every_other_setting(tmp_path: Path, run: Run, change: dict, message: str) -> None:
+    model, optimizer = trained(run)
+    save_state(tmp_path / "state.pt", run, 7, model, optimizer)
+    if "settings" in change:
+        change = {"settings": dataclasses.replace(run.settings, **change["settings"])}
+    with pytest.raises(InputError, match="other settings") as caught:
+        load_state(tmp_path / "state.pt", dataclasses.replace(run, **change), model, optimizer)
+    assert message in caught.value.message
+
+
+def test_load_state__lets_speed_and_length_change(tmp_path: Path, run: Run) -> None:
+    model, optimizer = trained(run)
+    save_state(tmp_path / "state.pt", run, 7, model, optimizer)
+    settings = dataclasses.replace(run.settings, workers=3, steps=9, save_every=2, decode="opencv")
+    assert (
+        load_state(tmp_path / "state.pt", dataclasses.replace(run, settings=settings), model, optimizer) == 7
+    )
+
+
+def test_load_state__refuses_other_and_damaged_files(tmp_path: Path, run: Run) -> None:
+    model, optimizer = trained(run)
+    save_network(tmp_path / "network.pth", run.settings, 0, model, optimizer)
+    with pytest.raises(InputError, match="not a training state"):
+        load_state(tmp_path / "network.pth", run, model, optimizer)
+    (tmp_path / "cut.pt").write_bytes((tmp_path / "network.pth").read_bytes()[:1000])
+    with pytest.raises(InputError, match=r"cut\.pt .* truncated"):
+        load_state(tmp_path / "cut.pt", run, model, optimizer)
+
+
+def test_save_network__is_read_by_load_encoder(tmp_path: Path, run: Run) -> None:
+    model, optimizer = trained(run)
+    save_network(tmp_path / "pretrained_fc.pth", run.settings, 3, model, optimizer)
+    for name in (str(tmp_path / "pretrained_fc.pth"), "fine-grained"):
+        trunk = load_encoder(name, checkpoints=tmp_path, batchnorm="checkpoint")
+        for key, value in trunk.state_dict().items():
+            assert torch.equal(value, model.online_encoder.state_dict()[key]), key
+
+
+@pytest.mark.golden
+def test_save_network__has_the_published_layout(
+    golden: Path, tmp_path: Path, run: Run, small: Callable
+) -> None:
+    run = dataclasses.replace(
+        run, settings=small(last_layer="layer4", hidden_channels=2048, out_channels=256)
+    )
+    model, optimizer = trained(run)
+    save_network(tmp_path / "ours.pth", run.settings, 19, model, optimizer)
+    ours, published = (
+        read_checkpoint(path)
+        for path in (tmp_path / "ours.pth", golden / "checkpoints" / "pretrained_fc.pth")
+    )
+    assert set(ours) == set(published)
+    assert {key: value.shape for key, value in ours["model"].items()} == {
+        key: value.shape for key, value in published["model"].items()
+    }
+    assert ours["epoch"] == published["epoch"] == 19
+    assert isinstance(ours["args"], argparse.Namespace)
+    assert set(ours["optimizer"]) == set(published["optimizer"])
+    for name, value in vars(published["args"]).items():
+        assert getattr(ours["args"], name) == value
+
+
+def test_save_state__keeps_the_old_file_when_the_disk_is_full(tmp_path: Path, run: Run) -> None:
+    model, optimizer = trained(run)
+    path = tmp_path / "state.pt"
+    save_state(path, run, 7, model, optimizer)
+    before = path.read_bytes()
+    limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+        with pytest.raises(InputError, match=r"Cannot write .*state\.pt"):
+            save_state(path, run, 8, model, optimizer)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["state.pt"]
+
+
+def test_save_state__survives_being_killed_halfway(tmp_path: Path, run: Run) -> None:
+    model, optimizer = trained(run)
+    path = tmp_path / "state.pt"
+    save_state(path, run, 7, model, optimizer)
+    before = path.read_bytes()
+    # Dies as `kill -9` lets it die: with all bytes written and the rename still to come.
+    killed = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import os, signal, sys; from pathlib import Path\n"
+            "from sfc_cli.training import checkpoints\n"
+            "os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)\n"
+            "checkpoints._write(Path(sys.argv[1]), {'format': 1, 'step': 8})",
+            str(path),
+        ],
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert path.read_bytes() == before
+    assert len(list(tmp_path.glob(".state.pt.*.part"))) == 1
+    clear_leftovers(tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["state.pt"]
+    assert load_state(path, run, model, optimizer) == 7

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from sfc_cli.data.frame_folders import FrameIndex
+from sfc_cli.errors import UsageError
+from sfc_cli.settings.pretraining import PretrainingSettings
+from sfc_cli.training.distribution import JointBatchNorm2d, Ranks, join_batchnorm, read_ranks
+from sfc_cli.training.loading import load_batches
+from sfc_cli.training.plan import Plan
+from sfc_cli.training.stepping import Stepper
+
+CPU = torch.device("cpu")
+
+
+def torchrun(*arguments: str) -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    result = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *arguments],
+        env=environment, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr[-3000:]
+
+
+def one_process(
+    index: FrameIndex, settings: PretrainingSettings
+) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+    stepper = Stepper(settings, CPU, Ranks())
+    stepper.optimizer.step = lambda: None  # type: ignore[method-assign, assignment]
+    plan = Plan(index, settings)
+    batches = list(load_batches(plan, settings, rank=0, steps=(0, 1), device=CPU, workers=0))
+    loss = stepper.step(batches, 0.99)
+    gradients = {key: value.grad for key, value in stepper.model.named_parameters() if value.grad is not None}
+    return loss, gradients, dict(stepper.model.named_buffers())
+
+
+def test_two_processes__have_the_gradients_of_one(index: FrameIndex, tmp_path: Path, small: Callable) -> None:
+    settings = small(batch_size=2)
+    fields = {**dataclasses.asdict(settings)}
+    del fields["sync_batchnorm"]
+    output = tmp_path / "two"
+    output.mkdir()
+    script = Path(__file__).with_name("two_processes.py")
+    torchrun(str(script), str(index.root), str(output), json.dumps(fields))
+
+    shares = [set(json.loads((output / f"paths-{rank}.json").read_text())) for rank in (0, 1)]
+    assert not shares[0] & shares[1]
+    assert len(shares[0] | shares[1]) == 4
+    # Joint statistics: one process with the doubled batch. Separate ones: one that accumulates both parts.
+    cases = {"on": small(batch_size=4), "off": small(batch_size=2, accumulate=2)}
+    found = {}
+    for name, alone in cases.items():
+        loss, gradients, buffers = one_process(index, alone)
+        two_loss, two_gradients, two_buffers = torch.load(output / f"{name}.pt")
+        torch.testing.assert_close(two_loss, loss, atol=1e-5, rtol=1e-5)
+        assert two_gradients.keys() == gradients.keys()
+        for key, value in gradients.items():
+            torch.testing.assert_close(
+                two_gradients[key], value, atol=2e-5, rtol=2e-3, msg=lambda m, k=key: f"{k}: {m}"
+            )
+        if name == "on":
+            for key, value in buffers.items():
+                if "num_batches" not in key:
+                    torch.testing.assert_close(two_buffers[key], value, atol=1e-5, rtol=1e-4)
+        found[name] = gradients["online_encoder.conv1.weight"]
+    # Were both cases alike, this test would not tell them apart.
+    assert (found["on"] - found["off"]).abs().max() > 1e-3 * found["on"].abs().max()
+
+
+def test_command__trains_in_two_processes_and_resumes(index: FrameIndex, tmp_path: Path) -> None:
+    arguments = [
+        "-m", "sfc_cli", "pretrain", "--data", str(index.root), "--output", str(tmp_path / "out"),
+        "--epochs", "2", "--batch-size", "2", "--crop-size", "32", "--last-layer", "layer3",
+        "--hidden-channels", "8", "--out-channels", "4", "--workers", "0", "--check-every", "0",
+        "--device", "cpu",
+    ]  # fmt: skip
+    torchrun(*arguments, "--steps", "2")
+    torchrun(*arguments, "--resume")
+    lines = [json.loads(line) for line in (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3, 4]
+    assert all(-4 <= line["loss"] <= 4 for line in lines)
+    settings = json.loads((tmp_path / "out" / "settings.json").read_text())
+    assert (settings["processes"], settings["effective batch"]) == (2, 4)
+
+
+def test_read_ranks__is_alone_without_torchrun(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    assert read_ranks() == Ranks(0, 1, 0, 1)
+
+
+def test_read_ranks__names_an_incomplete_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "one")
+    with pytest.raises(UsageError, match=r"RANK=one, WORLD_SIZE=2, LOCAL_RANK=\(missing\)"):
+        read_ranks()
+
+
+def test_join_batchnorm__shares_tensors_and_names() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
+    weight, before = model[1].weight, model.state_dict()
+    joined_model = join_batchnorm(model)
+    assert isinstance(joined_model[1], JointBatchNorm2d)
+    assert joined_model[1].weight is weight
+    assert joined_model.state_dict().keys() == before.keys()
+    evaluated = joined_model.eval()(torch.ones(1, 3, 2, 2))
+    assert evaluated.shape == (1, 4, 2, 2)
