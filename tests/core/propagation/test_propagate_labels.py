@@ -1,0 +1,220 @@
+import gc
+from types import FunctionType, ModuleType
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from sfc_cli.core.propagation import LabelPropagator, backend_for, propagate_labels
+from sfc_cli.errors import UsageError
+from sfc_cli.settings.propagation import PropagationSettings
+from tests.core.propagation.made import exact_features
+
+BACKENDS = ("reference", "windowed")
+SETTINGS = PropagationSettings(top_k=6, radius=3.0, temperature=0.1, context_frames=4)
+
+
+@pytest.fixture(scope="module")
+def features() -> Tensor:
+    return functional.normalize(exact_features(12, 5, 6, 9, seed=11), dim=1)
+
+
+@pytest.fixture(scope="module")
+def first_labels() -> Tensor:
+    labels = torch.rand(3, 6, 9, generator=torch.Generator().manual_seed(12))
+    return labels / labels.sum(0)
+
+
+def _propagate(features: Tensor, first_labels: Tensor, backend: str = "auto") -> Tensor:
+    return propagate_labels(
+        features,
+        first_labels,
+        top_k=SETTINGS.top_k,
+        radius=SETTINGS.radius,
+        temperature=SETTINGS.temperature,
+        context_frames=SETTINGS.context_frames,
+        backend=backend,  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_propagate_labels__first_frame_is_untouched(
+    features: Tensor, first_labels: Tensor, backend: str
+) -> None:
+    soft = _propagate(features, first_labels, backend)
+    assert soft.shape == (12, 3, 6, 9)
+    assert soft.dtype == torch.float32
+    assert torch.equal(soft[0], first_labels)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_propagate_labels__labels_of_a_cell_still_sum_to_one(
+    features: Tensor, first_labels: Tensor, backend: str
+) -> None:
+    soft = _propagate(features, first_labels, backend)
+    torch.testing.assert_close(soft.sum(1), torch.ones(12, 6, 9), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_propagate_labels__distinct_cells_keep_their_labels(backend: str) -> None:
+    # Each cell has a direction of its own in all frames: with one vote it can only be its own.
+    frame = torch.eye(20).view(20, 4, 5)
+    first = torch.rand(2, 4, 5, generator=torch.Generator().manual_seed(1))
+    soft = propagate_labels(frame.expand(9, -1, -1, -1), first, top_k=1, context_frames=3, backend=backend)  # type: ignore[arg-type]
+    torch.testing.assert_close(soft, first.expand(9, -1, -1, -1))
+
+
+def test_propagate_labels__backends_agree(features: Tensor, first_labels: Tensor) -> None:
+    reference, windowed = (_propagate(features, first_labels, backend) for backend in BACKENDS)
+    torch.testing.assert_close(windowed, reference, rtol=0, atol=1e-5)
+    assert torch.equal(_propagate(features, first_labels, "auto"), windowed)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_propagate_labels__one_frame(features: Tensor, first_labels: Tensor, backend: str) -> None:
+    assert torch.equal(_propagate(features[:1], first_labels, backend), first_labels[None])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
+def test_propagate_labels__other_precisions_become_float32(
+    features: Tensor, first_labels: Tensor, backend: str, dtype: torch.dtype
+) -> None:
+    soft = _propagate(features.to(dtype), first_labels.to(dtype), backend)
+    assert soft.dtype == torch.float32
+    expected = _propagate(features.to(dtype).float(), first_labels.to(dtype).float(), backend)
+    torch.testing.assert_close(soft, expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_propagate_labels__any_memory_layout(features: Tensor, first_labels: Tensor, backend: str) -> None:
+    strided = features.permute(2, 3, 1, 0).contiguous().permute(3, 2, 0, 1)
+    assert not strided.is_contiguous()
+    soft = _propagate(strided, first_labels.transpose(1, 2).contiguous().transpose(1, 2), backend)
+    torch.testing.assert_close(soft, _propagate(features, first_labels, backend), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_propagate_labels__keeps_no_graph(features: Tensor, first_labels: Tensor, backend: str) -> None:
+    assert not _propagate(features.clone().requires_grad_(), first_labels, backend).requires_grad
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_propagate_labels__inputs_are_left_alone(
+    features: Tensor, first_labels: Tensor, backend: str
+) -> None:
+    copies = features.clone(), first_labels.clone()
+    _propagate(*copies, backend)
+    assert torch.equal(copies[0], features)
+    assert torch.equal(copies[1], first_labels)
+
+
+@pytest.mark.parametrize(
+    ("shape", "labels_shape"),
+    [
+        ((4, 8, 5, 6), (2, 6, 5)),
+        ((4, 8, 5, 6), (5, 6)),
+        ((8, 5, 6), (2, 5, 6)),
+        ((0, 8, 5, 6), (2, 5, 6)),
+        ((4, 8, 0, 6), (2, 0, 6)),
+        ((4, 8, 5, 6), (0, 5, 6)),
+    ],
+)
+def test_propagate_labels__shapes_that_do_not_belong_together(
+    shape: tuple[int, ...], labels_shape: tuple[int, ...]
+) -> None:
+    with pytest.raises(ValueError, match="features"):
+        propagate_labels(torch.zeros(shape), torch.zeros(labels_shape))
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"top_k": 0},
+        {"top_k": -3},
+        {"radius": 0.0},
+        {"radius": float("nan")},
+        {"temperature": 0.0},
+        {"temperature": float("inf")},
+        {"context_frames": 0},
+        {"top_k": 100_000},
+        {"backend": "quick"},
+    ],
+    ids=str,
+)
+def test_propagate_labels__settings_out_of_range(
+    features: Tensor, first_labels: Tensor, choice: dict[str, float]
+) -> None:
+    with pytest.raises(UsageError, match="--" + next(iter(choice)).replace("_", "-")):
+        propagate_labels(features, first_labels, **choice)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("sizes", [(1,) * 11, (11,), (3, 1, 6, 1), (5, 6)], ids=str)
+def test_step__streaming_equals_the_whole(
+    features: Tensor, first_labels: Tensor, backend: str, sizes: tuple[int, ...]
+) -> None:
+    propagator = LabelPropagator(features[0], first_labels, SETTINGS, backend=backend)  # type: ignore[arg-type]
+    parts = [propagator.step(batch) for batch in features[1:].split(sizes)]
+    propagator.close()
+    assert [len(part) for part in parts] == list(sizes)
+    torch.testing.assert_close(torch.cat(parts), _propagate(features, first_labels, backend)[1:])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_step__returned_labels_are_not_overwritten(
+    features: Tensor, first_labels: Tensor, backend: str
+) -> None:
+    propagator = LabelPropagator(features[0], first_labels, SETTINGS, backend=backend)  # type: ignore[arg-type]
+    early = propagator.step(features[1:2])
+    copy = early.clone()
+    for frame in features[2:, None]:
+        propagator.step(frame)
+    assert torch.equal(early, copy)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_step__memory_is_independent_of_length(first_labels: Tensor, backend: str) -> None:
+    frame_bytes = 64 * 6 * 9 * 4
+    propagator = LabelPropagator(torch.rand(64, 6, 9), first_labels, SETTINGS, backend=backend)  # type: ignore[arg-type]
+    held = []
+    for _ in range(6 * SETTINGS.context_frames):
+        propagator.step(torch.rand(1, 64, 6, 9))
+        held.append(_bytes_held_by(propagator))
+    assert held[-1] > SETTINGS.context_frames * frame_bytes
+    # From the second window on every place has been taken and given up once.
+    assert held[-1] - held[2 * SETTINGS.context_frames] < frame_bytes
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_step__holds_no_more_frames_than_the_context(first_labels: Tensor, backend: str) -> None:
+    # So many channels that score buffers and labels are less than one frame.
+    frame_bytes = 4096 * 6 * 9 * 4
+    propagator = LabelPropagator(torch.rand(4096, 6, 9), first_labels, SETTINGS, backend=backend)  # type: ignore[arg-type]
+    for _ in range(3 * SETTINGS.context_frames):
+        propagator.step(torch.rand(1, 4096, 6, 9))
+    assert _bytes_held_by(propagator) < (SETTINGS.context_frames + 3) * frame_bytes
+
+
+def test_backend_for__auto_on_a_cpu() -> None:
+    assert backend_for("auto", torch.device("cpu")) == "windowed"
+    assert backend_for("reference", torch.device("cpu")) == "reference"
+
+
+def _bytes_held_by(owner: object) -> int:
+    """Return the bytes of all tensors that can be reached from an object."""
+    storages: dict[int, int] = {}
+    seen: set[int] = set()
+    waiting = [owner]
+    while waiting:
+        thing = waiting.pop()
+        if id(thing) in seen or isinstance(thing, (type, ModuleType, FunctionType)):
+            continue
+        seen.add(id(thing))
+        if isinstance(thing, Tensor):
+            storage = thing.untyped_storage()
+            storages[storage.data_ptr()] = storage.nbytes()
+        else:
+            waiting.extend(gc.get_referents(thing))
+    return sum(storages.values())
