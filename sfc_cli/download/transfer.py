@@ -58,7 +58,7 @@ def fetch(
         if failures >= error.tries:
             raise SourceError(f"{error}, {failures} times" if failures > 1 else str(error))
         pause = patience.pause(failures) if error.wait is None else error.wait
-        report.note(f"{error}; trying again in {pause:.0f} s")
+        report.note(f"{error}; trying again{f' in {pause:.0f} s' if pause else ''}")
         patience.sleep(pause)
 
 
@@ -95,8 +95,10 @@ def _transfer(
     if origin.total is None:
         part.note(replace(origin, total=part.size))
     elif part.size != origin.total:
-        part.drop()
-        raise TryError(f"{part.size} bytes came where {origin.total} were declared", patience.tries)
+        came = part.size
+        if came > origin.total:
+            part.drop()
+        raise TryError(f"{came} bytes came where {origin.total} were declared", patience.tries)
 
 
 def _open(source: str, session: Session, headers: dict[str, str], patience: Patience) -> Response:
@@ -141,7 +143,7 @@ def _begin(response: Response, source: str, part: Part, origin: Origin | None, p
     )
     if not goes_on or origin is None:
         part.drop()
-        raise TryError("the server's file changed meanwhile; starting over", patience.tries, wait=0.0)
+        raise TryError("the server's file changed meanwhile", patience.tries, wait=0.0)
     return origin
 
 

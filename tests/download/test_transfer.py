@@ -196,12 +196,13 @@ def test_fetch__changed_etag_in_a_206(loopback: Loopback, transfer: Transfer) ->
     source = loopback.serve("/file", in_turn(truncated(BODY, 300_000), careless, whole(other, '"two"')))
     assert transfer(source) == other
     assert loopback.ranges("/file") == ["", "bytes=300000-", ""]
+    assert transfer.notes.texts[1] == "the server's file changed meanwhile; trying again"
 
 
 def test_fetch__206_of_another_place_or_length_is_not_taken(loopback: Loopback, transfer: Transfer) -> None:
     def elsewhere(handler: Any, _: int) -> None:
-        headers = {"ETag": ETAG, "Content-Range": f"bytes 10-{len(BODY) - 1}/{len(BODY)}"}
-        send(handler, 206, BODY[10:], headers)
+        headers = {"ETag": ETAG, "Content-Range": f"bytes 10-{len(BODY) - 300_000 + 9}/{len(BODY)}"}
+        send(handler, 206, BODY[10 : len(BODY) - 300_000 + 10], headers)
 
     def longer(handler: Any, _: int) -> None:
         headers = {"Content-Range": f"bytes 300000-{len(BODY)}/{len(BODY) + 1}"}
@@ -444,6 +445,31 @@ def test_fetch__drive_form_to_no_web_address(google: Loopback, transfer: Transfe
     google.serve("/download", page(FORM.format(action="file:///etc/hostname")))
     with pytest.raises(SourceError, match="a web page titled 'Google Drive - Virus scan warning'"):
         transfer("drive:abc")
+
+
+def test_fetch__server_that_gives_only_short_ranges(loopback: Loopback, transfer: Transfer) -> None:
+    def short(handler: Any, _: int) -> None:
+        start = int(handler.headers["Range"][6:-1])
+        end = min(start + 400_000, len(BODY))
+        headers = {"ETag": ETAG, "Content-Range": f"bytes {start}-{end - 1}/{len(BODY)}"}
+        send(handler, 206, BODY[start:end], headers)
+
+    source = loopback.serve("/file", in_turn(truncated(BODY, 300_000), short))
+    assert transfer(source) == BODY
+    assert loopback.ranges("/file") == ["", "bytes=300000-", "bytes=700000-"]
+
+
+def test_part_start__killed_before_the_new_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    part = Part(tmp_path / "file.bin")
+    part.start(Origin(source="a", etag=ETAG))
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "write_bytes", killed)
+    with pytest.raises(KeyboardInterrupt):
+        part.start(Origin(source="b", etag=ETAG))
+    assert part.origin() is None, "a part of unknown state must not pass for one of either source"
 
 
 def test_part_origin__damaged_note(tmp_path: Path) -> None:
