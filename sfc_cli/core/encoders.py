@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import torch
 from torch import Tensor
@@ -19,6 +21,7 @@ from sfc_cli.settings.propagation import BatchNormMode
 logger = logging.getLogger(__name__)
 
 RANDOM_SEED = 0
+_SUFFIXES = (".pth", ".pt", ".tar")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,13 +96,17 @@ def find_encoder(name: str, checkpoints: Path) -> EncoderSource:
     """Resolve an encoder's name, or a path to a ``.pth`` file in any known layout.
 
     Raises:
-        UsageError: If it is neither a known name nor a file.
-        InputError: If the named encoder's checkpoint is missing.
+        UsageError: If it is neither a known name nor a path.
+        InputError: If the file is missing.
     """
     entry = ENCODERS.get(name)
     if entry is None:
         path = Path(name).expanduser()
         if not path.is_file():
+            if os.sep in name or path.suffix in _SUFFIXES:
+                raise InputError(
+                    f"Checkpoint {path} is missing.", "Check the path, or type `sfc download --list`."
+                )
             raise UsageError(
                 f"No encoder {name!r}: it is neither a name nor a file.",
                 f"Names: {', '.join(ENCODERS)}; or give the path of a .pth file.",
@@ -136,10 +143,15 @@ def load_encoder(
         The trunk in evaluation mode on the CPU, float32, without gradients.
 
     Raises:
-        UsageError: If the name is unknown.
+        UsageError: If the name or the mode is unknown.
         InputError: If the file is missing, damaged, unsafe, of another depth, lacks a tensor, or is no longer
             the file that the manifest beside it records.
     """
+    if batchnorm not in get_args(BatchNormMode):
+        raise UsageError(
+            f"--batchnorm {batchnorm!r} is not known.",
+            f"Choose one of: {', '.join(get_args(BatchNormMode))}.",
+        )
     source = find_encoder(name, checkpoints)
     if source.path is None:
         assert source.architecture is not None  # every entry without a file names its trunk

@@ -36,6 +36,11 @@ def _from_mmaction(key: str) -> str:
     return re.sub(r"(layer\d\.\d+\.)downsample\.bn\.", r"\1downsample.1.", key)
 
 
+# Any tensor of a ResNet trunk under torchvision's names.
+_TRUNK_KEY = re.compile(r"(conv1|bn1|layer[1-4]\.\d+\.(conv\d|bn\d|downsample\.[01]))\.\w+")
+_COUNTER = "num_batches_tracked"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Layout:
     """How one project's checkpoint stores its trunk.
@@ -46,6 +51,7 @@ class Layout:
         prefix: What stands before every key of the trunk.
         rename: Turns a key without its prefix into torchvision's.
         padding: How the network's convolutions pad.
+        predates_counters: Files may be older than BatchNorm's counters of batches; no output needs them.
     """
 
     name: str
@@ -53,17 +59,26 @@ class Layout:
     prefix: str
     rename: Callable[[str], str] = _as_stored
     padding: Padding = "zeros"
+    predates_counters: bool = False
 
     def trunk_state(self, checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
         """Return the trunk's tensors under torchvision's names; empty if the file is laid out otherwise."""
         stored = checkpoint.get(self.container) if self.container else checkpoint
         if not isinstance(stored, Mapping):
             return {}
-        return {
+        state = {
             self.rename(key[len(self.prefix) :]): value
             for key, value in stored.items()
             if isinstance(key, str) and key.startswith(self.prefix) and isinstance(value, Tensor)
         }
+        if self.predates_counters:
+            for key in [key for key in state if key.endswith("running_var")]:
+                state.setdefault(key.replace("running_var", _COUNTER), torch.tensor(0))
+        return state
+
+    def trunk_keys(self, checkpoint: Mapping[str, Any]) -> int:
+        """Return how many tensors of a trunk a checkpoint holds in this layout."""
+        return sum(bool(_TRUNK_KEY.fullmatch(key)) for key in self.trunk_state(checkpoint))
 
 
 LAYOUTS: dict[str, Layout] = {
@@ -81,20 +96,20 @@ LAYOUTS: dict[str, Layout] = {
         Layout(name="simsiam", container="state_dict", prefix="module.encoder."),
         Layout(name="vfs", container="state_dict", prefix="backbone.", rename=_from_mmaction),
         Layout(name="pixpro", container="model", prefix="module.encoder."),
-        Layout(name="torchvision", container="", prefix=""),
+        Layout(name="torchvision", container="", prefix="", predates_counters=True),
     )
 }
 
 
 def recognise_layout(checkpoint: Mapping[str, Any], path: Path) -> Layout:
-    """Find the layout of a checkpoint by its keys.
+    """Find the layout of a checkpoint by its keys: the one in which it holds most of a trunk.
 
     Raises:
         InputError: If no known layout fits.
     """
-    for layout in LAYOUTS.values():
-        if "conv1.weight" in layout.trunk_state(checkpoint):
-            return layout
+    best = max(LAYOUTS.values(), key=lambda layout: layout.trunk_keys(checkpoint))
+    if best.trunk_keys(checkpoint):
+        return best
     keys = ", ".join(str(key) for key in list(checkpoint)[:4])
     raise InputError(
         f"{path} is no checkpoint of a known layout (its first keys: {keys or 'none'}).",
@@ -108,13 +123,14 @@ def recognise_architecture(state: Mapping[str, Tensor], path: Path) -> Architect
     Raises:
         InputError: If it is another network.
     """
-    bottleneck = "layer1.0.conv3.weight" in state
-    blocks = {int(match[1]) for key in state if (match := re.match(r"layer3\.(\d+)\.", key))}
-    depth = {(False, 2): "resnet18", (True, 6): "resnet50"}.get((bottleneck, len(blocks)))
+    bottleneck = any(re.match(r"layer\d\.\d+\.conv3\.", key) for key in state)
+    numbers = [int(match[1]) for key in state if (match := re.match(r"layer3\.(\d+)\.", key))]
+    blocks = 1 + max(numbers, default=-1)
+    depth = {(False, 2): "resnet18", (True, 6): "resnet50"}.get((bottleneck, blocks))
     if depth is None:
         kind = "bottleneck" if bottleneck else "basic"
         raise InputError(
-            f"{path} holds a network with {len(blocks)} {kind} blocks in layer3.",
+            f"{path} holds a network with {blocks} {kind} blocks in layer3.",
             "sfc reads ResNet-18 (2 basic blocks) and ResNet-50 (6 bottleneck blocks).",
         )
     return depth  # type: ignore[return-value]
