@@ -11,87 +11,98 @@ from typing import Annotated
 
 import typer
 
-from sfc_cli.commands.options import Debug, Sequences, Split, Verbose, parse_names
-from sfc_cli.errors import UsageError
+from sfc_cli.commands.options import Debug, Sequences, Verbose, parse_names
 
-BENCHMARKS = ("davis",)
+Name = Annotated[str, typer.Argument(help="davis, youtube-vos, folder, jhmdb or vip.", metavar="BENCHMARK")]
+Truth = Annotated[
+    str | None,
+    typer.Option(
+        help="The truth: a data set's name (see `sfc propagate`) or a path. [default: the benchmark's name]"
+    ),
+]
+Results = Annotated[
+    Path | None,
+    typer.Option(help="The masks, <sequence>/<frame>.png. [default: the newest run below results/<data>]"),
+]
+Split = Annotated[
+    str | None, typer.Option(help="[default: val; youtube-vos: valid; jhmdb: 1]", metavar="NAME")
+]
+Year = Annotated[
+    str | None, typer.Option(help="davis: 2017, every object; 2016, all but background. [default: 2017]")
+]
+Task = Annotated[str | None, typer.Option(help="davis: semi-supervised or unsupervised (matched proposals).")]
+AllowMissing = Annotated[
+    bool, typer.Option("--allow-missing", help="Score sequences without results as zero, and say so.")
+]
+Json = Annotated[Path | None, typer.Option(help="Write all numbers at full precision.", metavar="FILE")]
+Csv = Annotated[Path | None, typer.Option(help="Write the official DAVIS tool's two tables.", metavar="DIR")]
+PerFrame = Annotated[Path | None, typer.Option(help="Write J and F of each frame as CSV.", metavar="FILE")]
+Page = Annotated[
+    Path | None,
+    typer.Option(help="Write one HTML page: numbers, curves, worst frames, settings.", metavar="FILE"),
+]
+Other = Annotated[
+    Path | None, typer.Option(help="Set other results beside these, object by object.", metavar="RESULTS")
+]
+ShowPublished = Annotated[
+    bool,
+    typer.Option("--published", help="Show the published row of the run's networks, and the difference."),
+]
+Workers = Annotated[int | None, typer.Option(help="How many processes. [default: one a core]", metavar="N")]
 
 
 def evaluate(
-    benchmark: Annotated[str, typer.Argument(help="The benchmark: davis.")],
-    data: Annotated[
-        str | None,
-        typer.Option(
-            help="The truth: a data set's name (sample, davis, or a name from sfc.yaml, $SFC_DATA or ./data) "
-            "or a path. [default: the benchmark's name]"
-        ),
-    ] = None,
-    results: Annotated[
-        Path | None,
-        typer.Option(
-            help="The folder of masks, <sequence>/<frame>.png. [default: the newest run below results/<data>]"
-        ),
-    ] = None,
-    split: Split = "val",
+    benchmark: Name,
+    data: Truth = None,
+    results: Results = None,
+    split: Split = None,
     sequences: Sequences = None,
-    year: Annotated[
-        str, typer.Option(help="2017: every object; 2016: all that is not background as one object.")
-    ] = "2017",
-    allow_missing: Annotated[
-        bool, typer.Option("--allow-missing", help="Score sequences without results as zero, and say so.")
-    ] = False,
-    json: Annotated[
-        Path | None, typer.Option(help="Write all numbers at full precision.", metavar="FILE")
-    ] = None,
-    csv: Annotated[
-        Path | None, typer.Option(help="Write the official tool's two tables.", metavar="DIR")
-    ] = None,
-    per_frame: Annotated[
-        Path | None, typer.Option(help="Write J and F of every frame and object.", metavar="FILE")
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="How many processes. [default: one a core]", metavar="N")
-    ] = None,
+    year: Year = None,
+    task: Task = None,
+    allow_missing: AllowMissing = False,
+    json: Json = None,
+    csv: Csv = None,
+    per_frame: PerFrame = None,
+    report: Page = None,
+    compare: Other = None,
+    published: ShowPublished = False,
+    workers: Workers = None,
     verbose: Verbose = False,
     debug: Debug = False,  # noqa: ARG001  (acts in its callback)
 ) -> None:
     """Score results against the truth with a benchmark's own numbers."""
-    if benchmark not in BENCHMARKS:
-        raise UsageError(f"No benchmark {benchmark!r}.", f"Choose one of: {', '.join(BENCHMARKS)}.")
-    from sfc_cli.evaluation import evaluate_davis, export, tables
+    from sfc_cli.evaluation.benchmarks import Benchmark, require_benchmark
+    from sfc_cli.evaluation.outputs import Outputs
     from sfc_cli.evaluation.runs import newest_run
     from sfc_cli.settings.locations import find_data
 
-    name = data or benchmark
-    root = find_data(name)
+    require_benchmark(benchmark)
+    root = find_data(data or benchmark)
+    chosen = Benchmark(
+        name=benchmark,
+        data=root,
+        split=split,
+        sequences=parse_names(sequences),
+        year=year,
+        task=task,
+        allow_missing=allow_missing,
+        workers=workers,
+    )
+    outputs = Outputs(
+        json=json, csv=csv, per_frame=per_frame, page=report, compare=compare, published=published
+    )
     if results is None:
         results = newest_run(Path("results") / root.name)
         typer.echo(f"results: {results} (the newest run)")
     started = perf_counter()
     with _progress() as on_progress:
-        report = evaluate_davis(
-            root,
-            results,
-            split=split,
-            sequences=parse_names(sequences),
-            workers=workers,
-            year=year,
-            allow_missing=allow_missing,
-            on_progress=on_progress,
-        )
-    if verbose:
-        typer.echo(f"scored {report.frame_count:,} frames in {perf_counter() - started:.1f} s")
-    for warning in report.warnings:
+        outcome = outputs.run(chosen, results, on_progress)
+    for warning in outcome.warnings:
         typer.echo(f"warning: {warning}", err=True)
-    typer.echo(
-        "\n\n".join((tables.heading(report), tables.global_table(report), tables.object_table(report)))
-    )
-    if json:
-        export.write_json(report, json)
-    if csv:
-        export.write_tables(report, csv)
-    if per_frame:
-        export.write_frames(report, per_frame)
+    typer.echo(outcome.text)
+    if verbose:
+        typer.echo(f"\nscored {outcome.frames:,} frames in {perf_counter() - started:.1f} s")
+        typer.echo("".join(f"wrote {path}\n" for path in outcome.written), nl=False)
 
 
 @contextmanager
@@ -105,8 +116,4 @@ def _progress() -> Iterator[Callable[[int, int], None] | None]:
 
     with Progress(console=Console(stderr=True), auto_refresh=False, transient=True) as bar:
         task = bar.add_task("scoring frames", total=None)
-
-        def advance(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total, refresh=True)
-
-        yield advance
+        yield lambda done, total: bar.update(task, completed=done, total=total, refresh=True)

@@ -118,6 +118,7 @@ def _plan(dataset: DavisDataset, name: str, results: Path, reading: Reading) -> 
         truth=tuple(scored),
         results=tuple(results / name / f"{path.stem}.png" for path in scored),
         starts=(0,) * len(objects),
+        pictures=dataset.root / "JPEGImages" / dataset.resolution / name,
         reading=reading,
     )
 

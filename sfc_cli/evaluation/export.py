@@ -9,19 +9,23 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sfc_cli.data.files import write_text
+from sfc_cli.evaluation.comparison import Comparison
 from sfc_cli.evaluation.report import Report
 from sfc_cli.evaluation.statistics import GLOBAL_NAMES
 
 _TABLE_COLUMNS = ("J-Mean", "F-Mean")
 
 
-def write_json(report: Report, path: Path) -> None:
-    """Write the numbers at full precision.
+def write_json(report: Report, path: Path, comparison: Comparison | None = None) -> None:
+    """Write the numbers at full precision, with another run's under ``compared`` if there is one.
 
     Raises:
         InputError: If the file cannot be written.
     """
-    write_text(path, json.dumps(report.to_json(), indent=1, ensure_ascii=False) + "\n")
+    content = report.to_json()
+    if comparison is not None:
+        content["compared"] = comparison.to_json()
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
 def write_tables(report: Report, folder: Path) -> list[Path]:

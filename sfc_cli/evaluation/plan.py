@@ -23,6 +23,7 @@ class SequencePlan:
         truth: The annotation of every scored frame.
         results: The result of every scored frame; None if the sequence is missing and scores zero.
         starts: For every object the index of the first frame that counts for it.
+        pictures: Where the frames themselves lie; None where there are none.
         reading: ``ids`` takes the stored numbers as they are, ``foreground`` takes every non-zero pixel as
             object 1, ``proposals`` scores every id of the result against every object.
     """
@@ -34,6 +35,7 @@ class SequencePlan:
     truth: tuple[Path, ...]
     results: tuple[Path, ...] | None
     starts: tuple[int, ...]
+    pictures: Path | None = None
     reading: Reading = "ids"
 
 

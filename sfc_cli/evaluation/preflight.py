@@ -47,13 +47,17 @@ def check_files(plans: Sequence[SequencePlan], problems: Problems) -> None:
                 )
 
 
-def note_missing_sequence(folder: Path, sequence: str, problems: Problems) -> None:
+def note_missing_sequence(
+    folder: Path, sequence: str, problems: Problems, *, may_be_allowed: bool = True
+) -> None:
     """Note that there is no result for a sequence, with a guess at where the results may be instead."""
-    hint = (
-        "Choose the sequences to score with --sequences, or score missing ones as zero with --allow-missing."
+    hint = "Choose the sequences to score with --sequences" + (
+        ", or score missing ones as zero with --allow-missing." if may_be_allowed else "."
     )
     parent = folder.parent
-    if not any(child.is_dir() for child in parent.iterdir()) and any(parent.glob("*_mask.png")):
+    if not parent.is_dir():
+        pass
+    elif not any(child.is_dir() for child in parent.iterdir()) and any(parent.glob("*_mask.png")):
         hint = "These are the released script's raw masks: run `sfc convert` on them first."
     else:
         below = sorted(path.parent for path in parent.glob(f"*/{sequence}") if path.is_dir())

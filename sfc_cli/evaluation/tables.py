@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sfc_cli.evaluation.comparison import Comparison
+from sfc_cli.evaluation.published import Published, known_networks
 from sfc_cli.evaluation.report import Report
 from sfc_cli.evaluation.statistics import GLOBAL_NAMES, OBJECT_NAMES
 
@@ -58,3 +60,44 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
 def counted(number: int, word: str) -> str:
     """Return a number with its noun, ``1 frame`` or ``2,000 frames``."""
     return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
+def comparison_tables(comparison: Comparison) -> str:
+    """Return both runs' global numbers with their difference, and a line per object."""
+    first, second = comparison.first, comparison.second
+    numbers = (first.global_scores, second.global_scores)
+    rows: list[Sequence[str]] = [("", *GLOBAL_NAMES)]
+    rows += [
+        (label, *(f"{scores[name]:.6f}" for name in GLOBAL_NAMES))
+        for label, scores in zip(("A", "B"), numbers, strict=True)
+    ]
+    rows.append(("A - B", *(f"{comparison.global_difference[name]:+.6f}" for name in GLOBAL_NAMES)))
+    objects: list[Sequence[str]] = [("Object (J&F-Mean)", "A", "B", "A - B", "J: A - B", "F: A - B")]
+    for row in comparison.objects:
+        both = (f"{row.first['J&F-Mean']:.3f}", f"{row.second['J&F-Mean']:.3f}")
+        objects.append((row.name, *both, *(f"{value:+.3f}" for value in row.difference.values())))
+    lines = [f"A: {first.results}", f"B: {second.results}"]
+    if second.missing:
+        lines.append(f"B: {missing_note(second)}")
+    return "\n".join(lines) + f"\n\n{aligned(rows)}\n\n{aligned(objects)}"
+
+
+def published_table(report: Report, published: Published) -> str:
+    """Return a run's global numbers beside the published ones."""
+    rows: list[Sequence[str]] = [("", *GLOBAL_NAMES)]
+    rows.append(("this run", *(f"{report.global_scores[name]:.6f}" for name in GLOBAL_NAMES)))
+    rows.append(("published", *(f"{published.scores[name]:.6f}" for name in GLOBAL_NAMES)))
+    differences = (report.global_scores[name] - published.scores[name] for name in GLOBAL_NAMES)
+    rows.append(("difference", *(f"{value:+.6f}" for value in differences)))
+    lines = [f"Published: {published.networks}", "", aligned(rows)]
+    if published.caveats:
+        lines += ["", "Not the same experiment: " + "; ".join(published.caveats) + "."]
+    return "\n".join(lines)
+
+
+def no_published_note() -> str:
+    """Return the sentence for a run that no published row belongs to."""
+    return (
+        "Published: no row belongs to this run (its run.json must name the networks). "
+        f"There are rows for: {', '.join(known_networks())}."
+    )

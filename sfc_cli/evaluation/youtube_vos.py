@@ -53,7 +53,9 @@ def evaluate_youtube_vos(
     benchmark = MaskBenchmark(name="YouTube-VOS", split=split, data=data, results=results)
     return benchmark.evaluate(
         names,
-        lambda name: _plan(name, masks[name], found, results / name),
+        lambda name: _plan(
+            name, masks[name], found, results / name, annotations.parent / "JPEGImages" / name
+        ),
         workers=workers,
         allow_missing=allow_missing,
         on_progress=on_progress,
@@ -100,7 +102,11 @@ def _masks(folder: Path) -> tuple[Path, ...]:
 
 
 def _plan(
-    name: str, truth: tuple[Path, ...], found: Mapping[Path, frozenset[int]], folder: Path
+    name: str,
+    truth: tuple[Path, ...],
+    found: Mapping[Path, frozenset[int]],
+    folder: Path,
+    pictures: Path,
 ) -> SequencePlan:
     objects = tuple(sorted(frozenset[int]().union(*(found[path] for path in truth)) - {VOID}))
     if not objects:
@@ -115,4 +121,5 @@ def _plan(
         starts=tuple(
             next(t for t, path in enumerate(truth) if identity in found[path]) for identity in objects
         ),
+        pictures=pictures,
     )

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from sfc_cli.data.jhmdb import joints_file, write_joints
 from sfc_cli.data.masks import read_ids, write_mask
 from sfc_cli.main import app
 
@@ -128,5 +129,108 @@ def test_evaluate__bad_input_is_one_line(
 
 def test_evaluate__help_is_complete() -> None:
     done = sfc("--help")
-    for option in ("--data", "--results", "--split", "--sequences", "--json", "--csv", "--year", "--workers"):
+    for option in (
+        "--data",
+        "--results",
+        "--split",
+        "--sequences",
+        "--json",
+        "--csv",
+        "--year",
+        "--task",
+        "--workers",
+        "--per-frame",
+        "--report",
+        "--compare",
+        "--published",
+        "--allow-missing",
+        "--verbose",
+        "--debug",
+    ):
         assert option in done.stdout
+
+
+def test_evaluate__compares_publishes_and_writes_a_page(davis: Path, results: Path, tmp_path: Path) -> None:
+    (results / "run.json").write_text(json.dumps({"settings": {"fc": "fine-grained", "semantic": "mocov1"}}))
+    page = tmp_path / "page.html"
+    truth = davis / "Annotations" / "480p"
+    done = sfc(
+        "davis", "--data", davis, "--results", results, "--compare", truth, "--published", "--report", page,
+        "--json", tmp_path / "scores.json",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "A - B" in done.stdout
+    assert "0.713385" in done.stdout
+    assert "Not the same experiment: top_k is None, published 15" in done.stdout
+    assert f"warning: {truth}: The results equal the truth" in done.stderr
+    assert "<h2>Compared" in page.read_text()
+    assert json.loads((tmp_path / "scores.json").read_text())["compared"]["global"]["J-Mean"] == 1
+
+
+def test_evaluate__published_without_a_row(davis: Path, results: Path) -> None:
+    done = sfc("davis", "--data", davis, "--results", results, "--published")
+    assert done.exit_code == 0, done.output
+    assert "no row belongs to this run" in done.stdout
+
+
+def test_evaluate__unsupervised(davis: Path, results: Path) -> None:
+    done = sfc("davis", "--data", davis, "--results", results, "--task", "unsupervised")
+    assert done.exit_code == 0, done.output
+    assert "Proposal" in done.stdout
+
+
+def test_evaluate__folder_and_youtube_vos(davis: Path, results: Path) -> None:
+    truth = davis / "Annotations" / "480p"
+    done = sfc("folder", "--data", truth, "--results", results)
+    assert done.exit_code == 0, done.output
+    assert "first_2" in done.stdout
+    videos = davis / "valid" / "Annotations"
+    shutil.copytree(truth, videos)
+    done = sfc("youtube-vos", "--data", davis, "--results", results)
+    assert done.exit_code == 0, done.output
+    assert "YouTube-VOS valid" in done.stdout
+
+
+def test_evaluate__vip(davis: Path, results: Path, tmp_path: Path) -> None:
+    shutil.copytree(davis / "Annotations" / "480p", tmp_path / "vip" / "Annotations" / "Category_ids")
+    scores = tmp_path / "scores.json"
+    done = sfc("vip", "--data", tmp_path / "vip", "--results", results, "--json", scores, "--verbose")
+    assert done.exit_code == 0, done.output
+    assert "mIoU" in done.stdout
+    assert f"wrote {scores}" in done.stdout
+    assert 0 < json.loads(scores.read_text())["global"]["mIoU"] < 1
+
+
+def test_evaluate__jhmdb(tmp_path: Path) -> None:
+    io = pytest.importorskip("scipy.io", reason="SciPy is not installed")
+    root = tmp_path / "jhmdb"
+    (root / "splits").mkdir(parents=True)
+    (root / "splits" / "walk_test_split1.txt").write_text("one.avi 2\n")
+    (root / "joint_positions" / "walk" / "one").mkdir(parents=True)
+    joints = np.random.default_rng(0).random((3, 15, 2)) * 100
+    file = root / "joint_positions" / "walk" / "one" / "joint_positions.mat"
+    io.savemat(file, {"pos_img": joints.transpose(2, 1, 0) + 1})
+    write_joints(joints_file(tmp_path / "results", "walk/one"), joints)
+    done = sfc("jhmdb", "--data", root, "--results", tmp_path / "results")
+    assert done.exit_code == 0, done.output
+    assert "PCK@0.1" in done.stdout
+    assert "1.000000" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["vip", "--published"], "--published"),
+        (["jhmdb", "--report", "page.html"], "--report"),
+        (["vip", "--allow-missing"], "--allow-missing"),
+        (["folder", "--year", "2016"], "--year"),
+        (["folder", "--split", "val"], "--split"),
+        (["youtube-vos", "--task", "unsupervised"], "--task"),
+        (["davis", "--task", "interactive"], "--task"),
+        (["davis", "--task", "unsupervised", "--year", "2016"], "--year 2016"),
+    ],
+)
+def test_evaluate__options_that_do_not_go_together(davis: Path, arguments: list[str], told: str) -> None:
+    done = sfc(*arguments, "--data", davis, "--results", davis)
+    assert done.exit_code == 2, done.output
+    assert told in done.stderr

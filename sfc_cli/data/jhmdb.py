@@ -1,0 +1,157 @@
+"""The JHMDB folder layout: videos of actions with 15 body joints a frame, and files of propagated joints.
+
+``splits/<action>_test_split<n>.txt`` lists an action's videos (2 marks the test ones),
+``Rename_Images/<action>/<video>`` holds frames, ``joint_positions/<action>/<video>/joint_positions.mat`` the
+joints. Nothing here writes into the data set.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from sfc_cli.data.files import write_text
+from sfc_cli.errors import InputError, UsageError
+
+Joints = npt.NDArray[np.float64]
+
+JOINT_NAMES = (
+    "neck", "belly", "face", "right shoulder", "left shoulder", "right hip", "left hip", "right elbow",
+    "left elbow", "right knee", "left knee", "right wrist", "left wrist", "right ankle", "left ankle",
+)  # fmt: skip
+_TEST = "2"
+
+
+@dataclass(frozen=True, kw_only=True)
+class JhmdbDataset:
+    """A folder in the JHMDB layout; its sequences are named ``<action>/<video>``."""
+
+    root: Path
+
+    def sequences(self, split: str = "1", chosen: Sequence[str] | None = None) -> list[str]:
+        """Return the names of a split's test videos, by action and in the order of the lists.
+
+        Args:
+            split: The split's number.
+            chosen: Only these; each must be in the split.
+
+        Raises:
+            InputError: If the root, the lists or a chosen video is missing.
+        """
+        lists = sorted((self.root / "splits").glob(f"*_test_split{split}.txt"))
+        if not lists:
+            raise InputError(
+                f"No lists for split {split!r}: {self.root / 'splits'} holds no *_test_split{split}.txt.",
+                "Check --data; --split takes 1, 2 or 3.",
+            )
+        names = [name for path in lists for name in self._test_videos(path, split)]
+        if chosen is None:
+            return names
+        unknown = [name for name in chosen if name not in names]
+        if unknown or not chosen:
+            raise InputError(
+                f"No test video {', '.join(unknown)} in split {split}."
+                if unknown
+                else "--sequences is empty.",
+                "Name videos as <action>/<video>.",
+            )
+        return [name for name in names if name in set(chosen)]
+
+    def frames(self, sequence: str) -> list[Path]:
+        """Return a video's frames in order.
+
+        Raises:
+            InputError: If there is none.
+        """
+        folder = self.root / "Rename_Images" / sequence
+        paths = sorted(path for path in folder.glob("*.png") if path.name[0] != ".")
+        if not paths:
+            raise InputError(f"No frames in {folder}.", "Expected files such as 00001.png.")
+        return paths
+
+    def joints(self, sequence: str) -> Joints:
+        """Return a video's annotated joints in pixels, x and y counted from 0, float64 [T, 15, 2].
+
+        Raises:
+            InputError: If the file is missing or holds something else.
+            UsageError: If SciPy, which reads it, is not installed.
+        """
+        require_scipy()
+        from scipy.io import loadmat
+
+        path = self.root / "joint_positions" / sequence / "joint_positions.mat"
+        try:
+            positions = np.asarray(loadmat(path)["pos_img"], np.float64)  # [2, 15, T], counted from 1
+        except FileNotFoundError:
+            raise InputError(f"{path} is missing.", "Check --data.") from None
+        except Exception as error:
+            raise InputError(f"{path} cannot be read: {error}.", "Download it again.") from None
+        if positions.ndim != 3 or positions.shape[:2] != (2, len(JOINT_NAMES)):
+            raise InputError(
+                f"{path} holds positions of shape {positions.shape}.", "Expected 2 coordinates of 15 joints."
+            )
+        return positions.transpose(2, 1, 0) - 1
+
+    @staticmethod
+    def _test_videos(path: Path, split: str) -> list[str]:
+        action = re.sub(rf"_test_split{split}$", "", path.stem)
+        rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
+        return [f"{action}/{Path(row[0]).stem}" for row in rows if len(row) == 2 and row[1] == _TEST]
+
+
+def require_scipy() -> None:
+    """Make sure that SciPy is there, which reads JHMDB's MATLAB files.
+
+    Raises:
+        UsageError: If it is not installed.
+    """
+    if importlib.util.find_spec("scipy") is None:
+        raise UsageError(
+            "JHMDB needs SciPy, which is not installed.", "Type `pip install 'sfc-cli[unsupervised]'`."
+        )
+
+
+def joints_file(results: Path, sequence: str) -> Path:
+    """Return where a video's propagated joints lie: ``<results>/<action>/<video>.json``."""
+    return results / f"{sequence}.json"
+
+
+def write_joints(path: Path, joints: Joints) -> None:
+    """Write propagated joints in the frame's pixels, [T, 15, 2]; NaN says that a joint was lost.
+
+    Raises:
+        InputError: If the file cannot be written.
+    """
+    rows = [
+        [None if math.isnan(x) or math.isnan(y) else [x, y] for x, y in frame] for frame in joints.tolist()
+    ]
+    write_text(path, json.dumps({"joints": rows}) + "\n")
+
+
+def read_joints(path: Path) -> Joints:
+    """Read propagated joints, float64 [T, 15, 2], NaN where a joint was lost.
+
+    Raises:
+        InputError: If the file is missing or holds something else.
+    """
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))["joints"]
+        lost = [math.nan, math.nan]
+        joints = np.array(
+            [[lost if point is None else point for point in frame] for frame in rows], np.float64
+        )
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing.", "Every test video needs a file of joints.") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} holds no joints: {error}.", "Propagate the video again.") from None
+    if joints.ndim != 3 or joints.shape[1:] != (len(JOINT_NAMES), 2):
+        raise InputError(f"{path} holds joints of shape {joints.shape}.", "Expected 15 joints a frame.")
+    return joints

@@ -1,0 +1,93 @@
+"""The VIP folder layout: videos of people with a mask of 19 body parts and clothes a frame.
+
+``Annotations/Category_ids/<video>`` holds masks, ``Images/<video>`` frames, ``lists/<split>_videos.txt`` the
+videos of a split. All of it may lie in ``VIP_Fine`` below the folder. Nothing here ever writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sfc_cli.errors import InputError
+
+PART_NAMES = (
+    "background", "hat", "hair", "sun-glasses", "upper-clothes", "dress", "coat", "socks", "pants", "gloves",
+    "scarf", "skirt", "torso-skin", "face", "right-arm", "left-arm", "right-leg", "left-leg", "right-shoe",
+    "left-shoe",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class VipDataset:
+    """A folder in the VIP layout."""
+
+    root: Path
+
+    @property
+    def base(self) -> Path:
+        """The folder of annotations, images and lists."""
+        below = self.root / "VIP_Fine"
+        return below if below.is_dir() else self.root
+
+    def sequences(self, split: str = "val", chosen: Sequence[str] | None = None) -> list[str]:
+        """Return the names of a split's videos, or of all annotated ones where there is no list.
+
+        Raises:
+            InputError: If there is no annotation, or a chosen video is not in the split.
+        """
+        folder = self.base / "Annotations" / "Category_ids"
+        if not folder.is_dir():
+            raise InputError(f"Cannot find the annotations: {folder} is missing.", "Check --data.")
+        listed = next(
+            (
+                path
+                for parent in (self.base, self.root)
+                for path in (parent / "lists" / f"{split}_videos.txt", parent / f"{split}_videos.txt")
+                if path.is_file()
+            ),
+            None,
+        )
+        if listed is None:
+            names = sorted(path.name for path in folder.iterdir() if path.is_dir())
+        else:
+            lines = listed.read_text(encoding="utf-8").split()
+            names = list(dict.fromkeys(line.rstrip("/").rsplit("/", 1)[-1] for line in lines))
+        if not names:
+            raise InputError(f"No video in {listed or folder}.", "Check --data and --split.")
+        if chosen is None:
+            return names
+        unknown = [name for name in chosen if name not in names]
+        if unknown or not chosen:
+            raise InputError(
+                f"No video {', '.join(unknown)} in {listed or folder}."
+                if unknown
+                else "--sequences is empty.",
+                f"It has: {', '.join(names[:20])}.",
+            )
+        return [name for name in names if name in set(chosen)]
+
+    def annotations(self, sequence: str) -> list[Path]:
+        """Return a video's masks in order.
+
+        Raises:
+            InputError: If there is none.
+        """
+        folder = self.base / "Annotations" / "Category_ids" / sequence
+        paths = sorted(path for path in folder.glob("*.png") if path.name[0] != ".")
+        if not paths:
+            raise InputError(f"No annotations in {folder}.", "Expected masks of category ids as PNG.")
+        return paths
+
+    def frames(self, sequence: str) -> list[Path]:
+        """Return a video's frames in order.
+
+        Raises:
+            InputError: If there is none.
+        """
+        folder = self.base / "Images" / sequence
+        paths = sorted(path for path in folder.glob("*.jpg") if path.name[0] != ".")
+        if not paths:
+            raise InputError(f"No frames in {folder}.", "Expected JPEG files.")
+        return paths

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import html.parser
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sfc_cli.data.masks import read_ids, write_mask
+from sfc_cli.evaluation import Report, evaluate_davis
+from sfc_cli.evaluation.comparison import Comparison
+from sfc_cli.evaluation.page import write_page
+from sfc_cli.evaluation.page.curves import curves
+from sfc_cli.evaluation.published import Published
+from sfc_cli.evaluation.scores import ObjectScores
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+
+
+@pytest.fixture
+def report(make_davis: Callable[..., Path], tmp_path: Path) -> Report:
+    davis = make_davis({"first": 7, "second": 5})
+    for path in (davis / "Annotations" / "480p").glob("*/*.png"):
+        shift = 2 if path.parent.name == "first" else 6
+        moved = np.roll(read_ids(path), shift, axis=1)
+        write_mask(tmp_path / "results" / path.parent.name / path.name, moved)
+    (tmp_path / "results" / "run.json").write_text('{"sfc": "1.0", "settings": {"top_k": 15, "note": "<b>"}}')
+    return evaluate_davis(davis, tmp_path / "results", workers=1)
+
+
+def page_of(report: Report, folder: Path, **parts: object) -> str:
+    write_page(report, folder / "page.html", **parts)  # type: ignore[arg-type]
+    return (folder / "page.html").read_text()
+
+
+class _Balance(html.parser.HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.wrong: list[str] = []
+
+    def handle_starttag(self, tag: str, _: list[tuple[str, str | None]]) -> None:
+        if tag not in {"meta", "img"}:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, _: list[tuple[str, str | None]]) -> None:
+        """A tag that closes itself changes nothing."""
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.wrong.append(tag)
+
+
+def test_write_page__is_whole_and_needs_no_network(report: Report, tmp_path: Path) -> None:
+    page = page_of(report, tmp_path, comparison=Comparison(first=report, second=report))
+    checked = _Balance()
+    checked.feed(page)
+    assert not checked.wrong
+    assert not checked.open
+    sources = re.findall(r'(?:src|href)="([^"]{0,30})', page)
+    assert sources
+    assert all(source.startswith("data:image/jpeg;base64,") for source in sources)
+    assert "url(" not in page
+    assert "@import" not in page
+
+
+def test_write_page__shows_numbers_objects_settings_and_worst_frames(report: Report, tmp_path: Path) -> None:
+    page = page_of(report, tmp_path)
+    for value in report.global_scores.values():
+        assert f"<dd>{value:.4f}</dd>" in page
+    for name, numbers in report.per_object.items():
+        assert name in page
+        assert f"{numbers['J-Mean']:.3f}" in page
+    assert "top_k" in page
+    assert "&lt;b&gt;" in page
+    assert page.count("<svg") == 4
+    assert page.count("<figure") == 4
+    assert page.count("<img") == 8
+    worst = page.index("second_")
+    assert page.index("<h2>Worst frames") > worst
+    figures = page[page.index("<h2>Worst frames") :]
+    assert figures.index("second_") < figures.index("first_")
+
+
+def test_write_page__warns_and_names_missing_sequences(report: Report, tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "results" / "second")
+    again = evaluate_davis(report.data, report.results, allow_missing=True)
+    page = page_of(again, tmp_path)
+    assert "scored as zero: second" in page
+    assert page.count("<figure") == 2
+
+
+def test_write_page__a_perfect_result_has_no_worst_frames(report: Report, tmp_path: Path) -> None:
+    same = evaluate_davis(report.data, report.data / "Annotations" / "480p")
+    page = page_of(same, tmp_path)
+    assert "<figure" not in page
+    assert "The results equal the truth" in page
+    assert "hold no run.json" in page
+
+
+def test_write_page__without_frames(report: Report, tmp_path: Path) -> None:
+    shutil.rmtree(report.data / "JPEGImages")
+    assert page_of(report, tmp_path).count("<img") == 8
+
+
+@pytest.mark.parametrize("options", [{"year": "2016"}, {"task": "unsupervised"}])
+def test_write_page__other_readings(report: Report, tmp_path: Path, options: dict[str, str]) -> None:
+    again = evaluate_davis(report.data, report.results, **options)  # type: ignore[arg-type]
+    page = page_of(again, tmp_path)
+    assert ("Proposal" in page) == ("task" in options)
+    assert page.count("<figure") == len(again.objects)
+
+
+def test_write_page__compared_and_published(report: Report, tmp_path: Path) -> None:
+    same = evaluate_davis(report.data, report.data / "Annotations" / "480p")
+    published = Published(
+        networks="fine-grained + mocov1", scores=report.global_scores, caveats=["over 2 sequences"]
+    )
+    page = page_of(report, tmp_path, comparison=Comparison(first=report, second=same), published=published)
+    assert f"{report.global_scores['J-Mean'] - 1:+.6f}" in page
+    assert "Published: fine-grained + mocov1" in page
+    assert "Not the same experiment: over 2 sequences." in page
+
+
+def test_curves__short_and_long_videos() -> None:
+    for frames in (1, 2, 1000):
+        curve = np.linspace(0, 1, frames)
+        names = tuple(map(str, range(frames)))
+        scores = ObjectScores(sequence="<b>", identity=1, frames=names, region=curve, boundary=curve / 2)
+        drawn = curves(scores)
+        assert "<b>" not in drawn
+        points = re.findall(r'points="([^"]+)"', drawn)
+        assert [len(each.split()) for each in points] == [min(max(frames, 2), 160)] * 2
+
+
+def dom_of(page: Path) -> str:
+    command = [
+        str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1100,1200",
+        f"--user-data-dir={page.parent / 'profile'}", "--virtual-time-budget=4000", "--dump-dom",
+        page.as_uri(),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    return done.stdout
+
+
+@needs_chromium
+def test_write_page__reads_well_in_a_browser(report: Report, tmp_path: Path) -> None:
+    """Sort a column, lay the page out at a phone's width, and see that every picture is there."""
+    page = page_of(report, tmp_path, comparison=Comparison(first=report, second=report))
+    probe = """
+    <script>addEventListener("load", async () => {
+      const tables = [...document.querySelectorAll("table.sorts")];
+      const table = tables.at(-1), head = [...table.tHead.rows[0].cells].find(
+        (cell) => cell.textContent.startsWith("J-Mean"));
+      const column = head.cellIndex;
+      const values = () => [...table.tBodies[0].rows].map((row) => +row.cells[column].dataset.value);
+      head.click(); const up = values(); head.click(); const down = values();
+      const pictures = [...document.images];
+      await Promise.all(pictures.map((picture) => { picture.loading = "eager"; return picture.decode(); }));
+      const frame = document.createElement("iframe");
+      frame.width = 360; frame.height = 800; document.body.append(frame);
+      frame.contentDocument.write(PAGE); frame.contentDocument.close();
+      const inner = frame.contentDocument.documentElement;
+      const out = document.createElement("pre");
+      out.id = "probe";
+      out.textContent = JSON.stringify({ up, down, sort: head.getAttribute("aria-sort"),
+        pictures: pictures.map((picture) => picture.naturalWidth),
+        inner: [inner.scrollWidth, inner.clientWidth] });
+      document.body.append(out);
+    });</script>"""
+    text = json.dumps(page).replace("</", "<\\/")
+    (tmp_path / "probe.html").write_text(page.replace("</body>", probe.replace("PAGE", text) + "</body>"))
+    found = re.search(r'<pre id="probe">(.*?)</pre>', dom_of(tmp_path / "probe.html"))
+    assert found is not None
+    seen = json.loads(found.group(1))
+    expected = sorted(numbers["J-Mean"] for numbers in report.per_object.values())
+    assert seen["up"] == expected
+    assert seen["down"] == expected[::-1]
+    assert seen["sort"] == "descending"
+    assert seen["pictures"] == [64] * 8
+    # Nothing sticks out sideways on a phone: wide tables scroll by themselves.
+    assert seen["inner"][0] <= seen["inner"][1] <= 360
