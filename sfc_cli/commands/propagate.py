@@ -9,7 +9,7 @@ import typer
 
 from sfc_cli.commands import options
 from sfc_cli.commands.options import Checkpoints, Data, Debug, Split, Verbose
-from sfc_cli.settings.propagation import PRESETS, Backend, BatchNormMode
+from sfc_cli.settings.propagation import PRESETS, Backend, BatchNormMode, Precision
 
 _SFC, _SINGLE = PRESETS["sfc"], PRESETS["single"]
 
@@ -60,8 +60,8 @@ def propagate(
     batchnorm: Annotated[
         BatchNormMode,
         typer.Option(
-            help="`released` repeats the released code's step of the BatchNorm statistics towards an all-zero "
-            "image, which the published numbers contain; `checkpoint` uses them as stored."
+            help="`released` repeats the released code's BatchNorm step on an all-zero image, which the "
+            "published numbers contain; `checkpoint` takes the statistics as stored."
         ),
     ] = _SFC.batchnorm,
     device: Annotated[
@@ -71,7 +71,7 @@ def propagate(
         Backend, typer.Option(help="How affinities are computed; all give the same masks up to ties.")
     ] = "auto",
     precision: Annotated[
-        Literal["exact", "fast"],
+        Precision,
         typer.Option(help="`fast` lets a CUDA card compute in half precision; no effect on a CPU."),
     ] = "exact",
     overwrite: Annotated[
@@ -114,7 +114,9 @@ def propagate(
         backend=backend,
         precision=precision,
     )
-    typer.echo(run.describe(), err=True)
+    if run.ranks.leads:
+        typer.echo(run.describe(), err=True)
     with RunProgress(verbose=verbose) as progress:
         run.execute(progress, overwrite=overwrite, overlay=overlay)
-    typer.echo(f"Masks: {run.output}")
+    if run.ranks.leads:
+        typer.echo(f"Masks: {run.output}")

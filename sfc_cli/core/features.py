@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +17,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from sfc_cli.core.trunk import Trunk
 from sfc_cli.errors import UsageError
-
-Precision = Literal["exact", "fast"]
+from sfc_cli.settings.propagation import Precision
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
@@ -75,6 +74,7 @@ class FeatureExtractor:
             raise UsageError(f"--precision {precision!r} is not known.", "Choose exact or fast.")
         self.device = torch.device(device)
         self.fusion_weight = fusion_weight
+        self.precision = precision
         self._half = precision == "fast" and self.device.type == "cuda"
         self._trunks = [
             fold_batchnorm(trunk).to(self.device).to(memory_format=torch.channels_last) for trunk in trunks

@@ -11,17 +11,18 @@ from typing import Any
 import torch
 
 from sfc_cli.core.encoders import EncoderSource, find_encoder, load_encoder
-from sfc_cli.core.features import FeatureExtractor, Precision
+from sfc_cli.core.features import FeatureExtractor
 from sfc_cli.core.manifest import sha256_of
 from sfc_cli.core.propagation import backend_for
+from sfc_cli.core.ranks import Ranks, gathered, joined, read_ranks
 from sfc_cli.data.davis import DavisDataset
-from sfc_cli.errors import UsageError
-from sfc_cli.inference.jobs import Job, open_output, prepare_jobs
+from sfc_cli.errors import InputError, SfcError, UsageError
+from sfc_cli.inference.jobs import Job, open_output, prepare_jobs, share_of
 from sfc_cli.inference.record import RunRecord
 from sfc_cli.inference.runner import Observer, run_jobs
 from sfc_cli.inference.video import VideoPropagator
 from sfc_cli.settings.locations import checkpoints_folder, find_data
-from sfc_cli.settings.propagation import Backend, preset_for
+from sfc_cli.settings.propagation import Backend, Precision, preset_for
 
 logger = logging.getLogger(__name__)
 
@@ -35,12 +36,14 @@ class DatasetRun:
         output: The results folder.
         record: What run.json will say.
         propagator: Networks and settings.
+        ranks: This process among those that share the sequences.
     """
 
     jobs: Sequence[Job]
     output: Path
     record: RunRecord
     propagator: VideoPropagator
+    ranks: Ranks
 
     @classmethod
     def prepare(
@@ -95,7 +98,8 @@ class DatasetRun:
         }
         dataset = DavisDataset(root=root)
         jobs = prepare_jobs(dataset, dataset.sequences(split, sequences))
-        place = choose_device(device)
+        ranks = read_ranks()
+        place = choose_device(device, ranks)
         trunks = [load_encoder(name, checkpoints=folder, batchnorm=settings.batchnorm) for name in names]
         extractor = FeatureExtractor(
             trunks, fusion_weight=settings.fusion_weight, device=place, precision=precision
@@ -117,6 +121,7 @@ class DatasetRun:
             output=output or default_output(record.dataset, fine_grained, semantic),
             record=record,
             propagator=VideoPropagator(extractor, settings, backend=chosen_backend),
+            ranks=ranks,
         )
 
     def describe(self) -> str:
@@ -132,31 +137,58 @@ class DatasetRun:
 
     def execute(self, observer: Observer, *, overwrite: bool = False, overlay: bool = False) -> None:
         """Open the results folder and run all sequences. See ``open_output`` and ``run_jobs``."""
-        open_output(self.output, self.record, overwrite=overwrite)
-        run_jobs(
-            self.jobs,
-            self.propagator,
-            self.output,
-            self.record,
-            observer,
-            overwrite=overwrite,
-            overlay=overlay,
-        )
+        with joined(self.ranks, torch.device("cpu")):
+            self._open(overwrite)
+            failure: InputError | None = None
+            try:
+                run_jobs(
+                    share_of(self.jobs, self.ranks.rank, self.ranks.world),
+                    self.propagator,
+                    self.output,
+                    self.record,
+                    observer,
+                    overwrite=overwrite,
+                    overlay=overlay,
+                    keep_record=self.ranks.world == 1,
+                )
+            except InputError as error:
+                failure = error
+            for sequences in gathered(self.record.sequences, self.ranks):
+                self.record.sequences.update(sequences)
+            if self.ranks.leads:
+                self.record.write(self.output)
+        if failure is not None:
+            raise failure
+
+    def _open(self, overwrite: bool) -> None:
+        """Let the first process open the results folder; all of them stop if it cannot."""
+        failure: SfcError | None = None
+        if self.ranks.leads:
+            try:
+                open_output(self.output, self.record, overwrite=overwrite)
+            except SfcError as error:
+                failure = error
+        failed = gathered(failure is not None, self.ranks)
+        if failure is not None:
+            raise failure
+        if any(failed):
+            raise UsageError("The first process could not open the results folder.")
 
 
-def choose_device(name: str) -> torch.device:
-    """Resolve ``auto``, ``cpu`` or ``cuda``.
+def choose_device(name: str, ranks: Ranks) -> torch.device:
+    """Resolve ``auto``, ``cpu`` or ``cuda``; several processes on a machine take its cards in turn.
 
     Raises:
         UsageError: If CUDA is asked for and not there.
     """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cuda" and not torch.cuda.is_available():
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
         raise UsageError(
             "--device cuda, but PyTorch finds no CUDA device.", "Use --device cpu, or check the driver."
         )
-    return torch.device(name)
+    if name == "cpu" or not available:
+        return torch.device("cpu")
+    return torch.device("cuda", ranks.local_rank % torch.cuda.device_count())
 
 
 def default_output(dataset: str, fine_grained: str | None, semantic: str | None) -> Path:

@@ -73,6 +73,24 @@ def _prepare_job(dataset: DavisDataset, name: str) -> Job:
     return Job(name=name, frames=tuple(frames), first_mask=mask)
 
 
+def share_of(jobs: Sequence[Job], rank: int, world: int) -> list[Job]:
+    """Return the sequences that one of several processes does: the longest first, each to the least busy.
+
+    Args:
+        jobs: All sequences, the same in every process.
+        rank: The number of the process.
+        world: How many processes there are.
+    """
+    loads = [0] * world
+    mine = []
+    for job in sorted(jobs, key=lambda job: (-len(job.frames), job.name)):
+        least = loads.index(min(loads))
+        loads[least] += len(job.frames)
+        if least == rank:
+            mine.append(job)
+    return mine
+
+
 def open_output(output: Path, record: RunRecord, *, overwrite: bool) -> None:
     """Make a results folder ready: new, continued if it belongs to the same run, emptied by ``overwrite``.
 

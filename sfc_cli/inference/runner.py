@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+import torch
 
 from sfc_cli.data.frames import Frame, read_frame
 from sfc_cli.data.masks import Ids, object_ids, read_ids, write_mask
@@ -16,6 +19,8 @@ from sfc_cli.inference.concurrency import ReadAhead, WriteBehind
 from sfc_cli.inference.jobs import Job
 from sfc_cli.inference.record import RunRecord
 from sfc_cli.inference.video import VideoPropagator
+
+logger = logging.getLogger(__name__)
 
 _FRAMES_AHEAD = 16
 
@@ -85,10 +90,16 @@ def run_jobs(
     try:
         stream = iter(frames)
         for job in todo:
+            attempt = _Attempt(
+                job=job,
+                propagator=propagator,
+                output=output,
+                writing=writing,
+                observer=observer,
+                overlay=overlay,
+            )
             try:
-                record.sequences[job.name] = _run_job(
-                    job, propagator, output, stream, writing, observer, overlay=overlay
-                )
+                record.sequences[job.name] = attempt.run_within_memory(stream)
             except InputError as error:
                 failures.append(error)
                 writing.discard()
@@ -105,32 +116,53 @@ def run_jobs(
         )
 
 
-def _run_job(
-    job: Job,
-    propagator: VideoPropagator,
-    output: Path,
-    stream: Iterator[_Read],
-    writing: WriteBehind,
-    observer: Observer,
-    *,
-    overlay: bool,
-) -> dict[str, object]:
-    observer.sequence(job.name, len(job.frames))
-    started = time.perf_counter()
-    masks, pictures = job.outputs(output), job.overlays(output)
-    for number, labelled in enumerate(propagator.run(_frames_of(job, stream), job.first_mask)):
-        picture = pictures[number] if overlay else None
-        writing.submit(_Write(labelled.mask, masks[number], labelled.frame, picture))
-        observer.frame()
-    writing.finish()
-    seconds = time.perf_counter() - started
-    observer.finished(job.name, len(job.frames), seconds)
-    return {
-        "frames": len(job.frames),
-        "objects": [int(identity) for identity in object_ids(job.first_mask)],
-        "seconds": round(seconds, 3),
-        "frames_per_second": round(len(job.frames) / seconds, 3),
-    }
+@dataclass(frozen=True, kw_only=True)
+class _Attempt:
+    """One sequence on its way from frames to files."""
+
+    job: Job
+    propagator: VideoPropagator
+    output: Path
+    writing: WriteBehind
+    observer: Observer
+    overlay: bool
+
+    def run_within_memory(self, stream: Iterator[_Read]) -> dict[str, object]:
+        """Run, and where a card's memory is too small, begin again with fewer frames at once."""
+        self.observer.sequence(self.job.name, len(self.job.frames))
+        frames = _frames_of(self.job, stream)
+        while True:
+            try:
+                return self._run(frames)
+            except torch.OutOfMemoryError:
+                self.writing.discard()
+                torch.cuda.empty_cache()
+                if not self.propagator.use_less_memory():
+                    height, width = self.job.first_mask.shape
+                    raise InputError(
+                        f"Sequence {self.job.name} ({width}×{height}) does not fit into the card's memory.",
+                        "Use --device cpu, or fewer --context-frames.",
+                    ) from None
+                logger.warning("%s: out of memory on the card, fewer frames at once", self.job.name)
+                frames = _frames_of(self.job, _read_all([self.job]))
+
+    def _run(self, frames: Iterator[Frame]) -> dict[str, object]:
+        job = self.job
+        started = time.perf_counter()
+        masks, pictures = job.outputs(self.output), job.overlays(self.output)
+        for number, labelled in enumerate(self.propagator.run(frames, job.first_mask)):
+            picture = pictures[number] if self.overlay else None
+            self.writing.submit(_Write(labelled.mask, masks[number], labelled.frame, picture))
+            self.observer.frame()
+        self.writing.finish()
+        seconds = time.perf_counter() - started
+        self.observer.finished(job.name, len(job.frames), seconds)
+        return {
+            "frames": len(job.frames),
+            "objects": [int(identity) for identity in object_ids(job.first_mask)],
+            "seconds": round(seconds, 3),
+            "frames_per_second": round(len(job.frames) / seconds, 3),
+        }
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,9 @@ from sfc_cli.data.soft_labels import SoftLabels, enlarge_to_mask, shrink_mask
 from sfc_cli.errors import InputError
 from sfc_cli.settings.propagation import Backend, PropagationSettings
 
-_CUDA_FRAMES_AT_ONCE = 8
+_MOST_FRAMES_AT_ONCE = 8
+# What a ResNet-50's widest maps take per pixel and frame at once, measured generously.
+_BYTES_PER_PIXEL = 400
 
 
 class Labelled(NamedTuple):
@@ -48,6 +50,21 @@ class VideoPropagator:
         self.extractor = extractor
         self.settings = settings
         self.backend = backend
+        self._most_at_once = _MOST_FRAMES_AT_ONCE if extractor.device.type == "cuda" else 1
+
+    def use_less_memory(self) -> bool:
+        """Work on half as many frames at once from now on; False if it is one already."""
+        if self._most_at_once == 1:
+            return False
+        self._most_at_once //= 2
+        return True
+
+    def _frames_at_once(self, height: int, width: int) -> int:
+        """Choose how many frames a card with little free memory takes at once."""
+        if self.extractor.device.type != "cuda":
+            return 1
+        free, _ = torch.cuda.mem_get_info(self.extractor.device)
+        return max(1, min(self._most_at_once, free // (2 * _BYTES_PER_PIXEL * height * width)))
 
     def run(self, frames: Iterable[Frame], first_mask: Ids) -> Iterator[Labelled]:
         """Propagate a first mask through a video's frames, holding only the context in memory.
@@ -74,9 +91,13 @@ class VideoPropagator:
         height, width = features.shape[2:]
         first_labels = torch.from_numpy(shrink_mask(first_mask, objects, height, width))
         propagator = LabelPropagator(
-            features[0], first_labels.to(features.device), self.settings, backend=self.backend
+            features[0],
+            first_labels.to(features.device),
+            self.settings,
+            backend=self.backend,
+            precision=self.extractor.precision,
         )
-        at_once = max(propagator.frames_at_once, _CUDA_FRAMES_AT_ONCE if features.is_cuda else 1)
+        at_once = self._frames_at_once(*first_mask.shape)
         done = 1
         try:
             while batch := list(itertools.islice(stream, at_once)):

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from sfc_cli.errors import InputError
+from sfc_cli.errors import InputError, UsageError
 
 CONFIG_NAME = "sfc.yaml"
 SAMPLE_NAME = "sample"
@@ -89,15 +89,21 @@ def find_data(name: str, *, next_step: str = "") -> Path:
         next_step: A sentence for the error, when the set is missing.
 
     Raises:
+        UsageError: If the name is empty.
         InputError: If nothing is found; the message names every place tried.
     """
+    if not name:
+        raise UsageError("--data is empty.", "Give a data set's name or path.")
     tried: list[Path] = []
+    in_config = ""
     if _is_name(name):
         if name == SAMPLE_NAME:
             return assets_folder() / SAMPLE_NAME
         configured = read_config().get("data", {}).get(name)
         if configured is not None:
             tried.append(Path(configured))
+        else:
+            in_config = f" (no entry in {' or '.join(str(path) for path in config_files())})"
         if os.environ.get("SFC_DATA"):
             tried.append(Path(os.environ["SFC_DATA"]).expanduser() / name)
         tried.append(Path("data") / name)
@@ -106,9 +112,6 @@ def find_data(name: str, *, next_step: str = "") -> Path:
         if place.is_dir():
             return place
     places = ", ".join(str(place) for place in tried)
-    in_config = (
-        f" (no entry in {' or '.join(str(path) for path in config_files())})" if _is_name(name) else ""
-    )
     hint = next_step or (
         "Type `sfc download davis`, or give the folder with --data PATH."
         if name == "davis"
@@ -122,9 +125,7 @@ def find_data(name: str, *, next_step: str = "") -> Path:
 def _is_name(text: str) -> bool:
     separators = {os.sep, os.altsep or os.sep}
     return (
-        not any(separator in text for separator in separators)
-        and text not in {".", "..", ""}
-        and text[0] != "~"
+        not any(separator in text for separator in separators) and text not in {".", ".."} and text[0] != "~"
     )
 
 

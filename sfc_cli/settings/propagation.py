@@ -10,6 +10,7 @@ from sfc_cli.errors import UsageError
 
 BatchNormMode = Literal["released", "checkpoint"]
 Backend = Literal["auto", "reference", "windowed", "fused"]
+Precision = Literal["exact", "fast"]
 
 
 @dataclass(frozen=True, kw_only=True)

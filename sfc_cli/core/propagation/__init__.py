@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 from typing import get_args
 
 import torch
@@ -10,11 +11,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from sfc_cli.core.propagation.context import FIRST_SLOT, slot_of
+from sfc_cli.core.propagation.fused import FusedMatcher, is_supported
 from sfc_cli.core.propagation.matching import Matcher
 from sfc_cli.core.propagation.reference import ReferenceMatcher
 from sfc_cli.core.propagation.windowed import WindowedMatcher
 from sfc_cli.errors import UsageError
-from sfc_cli.settings.propagation import Backend, PropagationSettings
+from sfc_cli.settings.propagation import Backend, Precision, PropagationSettings
 
 __all__ = ["LabelPropagator", "backend_for", "propagate_labels"]
 
@@ -88,6 +90,7 @@ class LabelPropagator:
         first_labels: Soft labels of frame 0, [K, h, w], on the same device.
         settings: How labels travel.
         backend: See ``propagate_labels``.
+        precision: ``fast`` lets the fused backend take its votes from float16 affinities.
     """
 
     def __init__(
@@ -97,10 +100,11 @@ class LabelPropagator:
         settings: PropagationSettings,
         *,
         backend: Backend = "auto",
+        precision: Precision = "exact",
     ) -> None:
         self.settings = settings
         self.backend = backend_for(backend, first_features.device)
-        self._matcher = _make_matcher(self.backend, first_features.float(), settings)
+        self._matcher = _make_matcher(self.backend, first_features.float(), settings, precision)
         labels, cells = first_labels.shape[0], self._matcher.cells
         self._memory = torch.zeros(1 + settings.context_frames, cells, labels, device=first_features.device)
         self._memory[FIRST_SLOT] = first_labels.flatten(1).T
@@ -138,7 +142,7 @@ class LabelPropagator:
 
 
 def backend_for(backend: Backend, device: torch.device) -> Backend:
-    """Resolve ``auto`` for a device: ``fused`` on CUDA with Triton, else ``windowed``.
+    """Resolve ``auto`` for a device: ``fused`` on a CUDA device, else ``windowed``.
 
     Raises:
         UsageError: If there is no such backend.
@@ -149,10 +153,22 @@ def backend_for(backend: Backend, device: torch.device) -> Backend:
         )
     if backend != "auto":
         return backend
-    return "windowed"
+    return "fused" if device.type == "cuda" else "windowed"
 
 
-def _make_matcher(backend: Backend, first: Tensor, settings: PropagationSettings) -> Matcher:
+def _make_matcher(
+    backend: Backend, first: Tensor, settings: PropagationSettings, precision: Precision
+) -> Matcher:
     if backend == "reference":
         return ReferenceMatcher(first, settings)
+    if backend == "fused":
+        reason = is_supported(first, settings)
+        if reason is None:
+            return FusedMatcher(first, settings, precision)
+        _say_once(f"The fused backend is not possible ({reason}): the windowed one takes its place.")
     return WindowedMatcher(first, settings)
+
+
+@lru_cache(maxsize=16)
+def _say_once(remark: str) -> None:
+    logger.warning(remark)

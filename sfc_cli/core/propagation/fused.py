@@ -11,15 +11,13 @@ import os
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
-from typing import Final, Literal
+from typing import Final
 
 import torch
 from torch import Tensor
 
 from sfc_cli.core.propagation.matching import Matcher, Votes, reach
-from sfc_cli.settings.propagation import PropagationSettings
-
-Precision = Literal["exact", "fast"]
+from sfc_cli.settings.propagation import Precision, PropagationSettings
 
 MAX_TOP_K: Final = 32
 MAX_CHANNELS: Final = 2048

@@ -157,7 +157,8 @@ def select_kernel(
     tl.store(candidates + out, found, mask=is_query[:, None])
 
 
-@triton.jit(do_not_specialize=_RUNTIME)
+# A batch's votes begin anywhere in the tensors of the whole call.
+@triton.jit(do_not_specialize=_RUNTIME, do_not_specialize_on_alignment=["weights", "sources"])
 def vote_kernel(
     features: tl.tensor,
     reachable: tl.tensor,

@@ -9,7 +9,7 @@ from sfc_cli.core.propagation.context import FIRST_SLOT, slot_of, window_frames
 from sfc_cli.core.propagation.matching import Matcher, Votes
 from sfc_cli.settings.propagation import PropagationSettings
 
-_QUERIES_AT_ONCE = 512
+_QUERIES_AT_ONCE = 64
 
 
 class ReferenceMatcher(Matcher):
