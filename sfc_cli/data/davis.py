@@ -121,7 +121,9 @@ class DavisDataset:
             )
             raise InputError(f"No split {split!r}: {path} is missing.", hint)
         try:
-            names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+            # Editors on Windows may put a byte order mark before the first name.
+            text = path.read_text(encoding="utf-8-sig")
+            names = [line.strip() for line in text.splitlines() if line.strip()]
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"Cannot read {path}: {error}.") from None
         if not names:

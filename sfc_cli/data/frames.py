@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,13 @@ import numpy.typing as npt
 from sfc_cli.errors import InputError
 
 Frame = npt.NDArray[np.uint8]
+
+_JPEG_START = b"\xff\xd8"
+# Inside coded data 0xFF is followed by 0, and restart markers count from D0 to D7.
+_JPEG_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])", re.DOTALL)
+_JPEG_END, _JPEG_SCAN = 0xD9, 0xDA
+# What may stand between the scans of one image: tables, numbers of lines, restart intervals, comments.
+_JPEG_BETWEEN_SCANS = frozenset({0xC4, 0xCC, _JPEG_SCAN, 0xDB, 0xDC, 0xDD, 0xFE})
 
 
 def read_frame(path: Path) -> Frame:
@@ -27,10 +35,29 @@ def read_frame(path: Path) -> Frame:
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"Cannot read frame {path}: {error.strerror or error}.") from None
-    # OpenCV fills what a truncated JPEG lacks with grey and says nothing; the end marker tells.
-    if content[:2] == b"\xff\xd8" and b"\xff\xd9" not in content[-4096:]:
-        raise InputError(f"Frame {path} is a truncated JPEG.", "Extract or download it again.")
-    frame = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
+    # OpenCV fills what a damaged JPEG lacks with grey and says nothing.
+    if content.startswith(_JPEG_START) and (damage := _damage_of_jpeg(content)):
+        raise InputError(f"Frame {path} is a {damage} JPEG.", "Extract or download it again.")
+    try:
+        frame = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
+    except cv2.error:
+        frame = None
     if frame is None:
-        raise InputError(f"Frame {path} cannot be decoded as an image.", "Extract or download it again.")
+        what = "cannot be decoded as an image" if content else "is empty (0 bytes)"
+        raise InputError(f"Frame {path} {what}.", "Extract or download it again.")
     return np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
+
+
+def _damage_of_jpeg(content: bytes) -> str:
+    """Follow a JPEG's markers to its end; say what is wrong, or nothing."""
+    place, in_scans = len(_JPEG_START), False
+    while found := _JPEG_MARKER.search(content, place):
+        marker = found[1][0]
+        if marker == _JPEG_END:
+            return "" if in_scans else "damaged"
+        if in_scans and marker not in _JPEG_BETWEEN_SCANS:
+            return "damaged"
+        in_scans |= marker == _JPEG_SCAN
+        # A segment's length counts its own two bytes.
+        place = found.end() + int.from_bytes(content[found.end() : found.end() + 2], "big")
+    return "truncated"

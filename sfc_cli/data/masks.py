@@ -151,6 +151,8 @@ def _described(image: Image.Image) -> str:
         "RGBA": "an RGB image with transparency",
         "LA": "a grey image with transparency",
     }
+    if image.mode.startswith("I"):
+        return "a grey image of 16 bits or more"
     what = names.get(image.mode, f"an image of mode {image.mode}")
     colours: list[Any] | None = image.getcolors(maxcolors=256)
     return f"{what} with {len(colours)} colours" if colours else f"{what} with more than 256 colours"

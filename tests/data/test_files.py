@@ -1,0 +1,90 @@
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from sfc_cli.data.files import replacing, write_bytes, write_text
+from sfc_cli.errors import InputError
+
+
+def test_write_bytes__makes_folders_and_leaves_nothing_else(tmp_path: Path) -> None:
+    write_bytes(tmp_path / "a" / "b" / "f.bin", b"new")
+    assert [path.name for path in (tmp_path / "a" / "b").iterdir()] == ["f.bin"]
+    assert (tmp_path / "a" / "b" / "f.bin").read_bytes() == b"new"
+
+
+def test_write_text__utf8(tmp_path: Path) -> None:
+    write_text(tmp_path / "f.txt", "λ = 1.75\n")
+    assert (tmp_path / "f.txt").read_bytes() == "λ = 1.75\n".encode()
+
+
+def test_replacing__old_file_stays_until_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "f.txt"
+    path.write_text("old")
+    with replacing(path) as part:
+        part.write_text("new")
+        assert path.read_text() == "old"
+        # A reader who lists the folder does not mistake the part for a result.
+        assert part.name.startswith(".")
+        assert part.parent == tmp_path
+    assert path.read_text() == "new"
+
+
+def _write_half(path: Path, failure: BaseException) -> None:
+    with replacing(path) as part:
+        part.write_text("half")
+        raise failure
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("stop"), KeyboardInterrupt()])
+def test_replacing__failure_leaves_the_old_file_and_no_part(tmp_path: Path, failure: BaseException) -> None:
+    path = tmp_path / "f.txt"
+    path.write_text("old")
+    with pytest.raises(type(failure)):
+        _write_half(path, failure)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_replacing__full_disk(tmp_path: Path) -> None:
+    path = tmp_path / "f.txt"
+    path.write_text("old")
+    with pytest.raises(InputError, match="No space left on device") as caught:
+        _write_half(path, OSError(28, "No space left on device"))
+    assert str(path) in caught.value.message
+    assert caught.value.hint
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_write_bytes__folder_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "taken").touch()
+    with pytest.raises(InputError, match=f"Cannot write {tmp_path / 'taken' / 'f'}"):
+        write_bytes(tmp_path / "taken" / "f", b"x")
+
+
+def test_write_bytes__target_is_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "f").mkdir()
+    with pytest.raises(InputError, match=f"Cannot write {tmp_path / 'f'}"):
+        write_bytes(tmp_path / "f", b"x")
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_write_bytes__unwritable_folder(tmp_path: Path) -> None:
+    tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    try:
+        with pytest.raises(InputError, match="Permission denied"):
+            write_bytes(tmp_path / "f", b"x")
+    finally:
+        tmp_path.chmod(stat.S_IRWXU)
+
+
+def test_write_bytes__denied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def deny(self: Path, _content: bytes) -> int:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "write_bytes", deny)
+    with pytest.raises(InputError, match=f"Cannot write {tmp_path / 'f'}: Permission denied"):
+        write_bytes(tmp_path / "f", b"x")

@@ -1,0 +1,57 @@
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from sfc_cli.data.masks import palette
+from sfc_cli.data.overlay import blend, write_overlay
+from sfc_cli.errors import InputError
+
+
+@pytest.fixture
+def frame() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def mask() -> np.ndarray:
+    mask = np.zeros((30, 40), np.uint8)
+    mask[5:15, 5:15], mask[5:15, 15:25], mask[20:28, 5:30] = 1, 2, 255
+    return mask
+
+
+def test_blend__background_and_void_show_the_frame(frame: np.ndarray, mask: np.ndarray) -> None:
+    picture = blend(frame, mask)
+    untouched = (mask == 0) | (mask == 255)
+    np.testing.assert_array_equal(picture[untouched], frame[untouched])
+
+
+def test_blend__half_the_palette_inside_and_white_outlines(frame: np.ndarray, mask: np.ndarray) -> None:
+    picture = blend(frame, mask)
+    inside = (slice(6, 14), slice(6, 14))
+    expected = (frame[inside].astype(float) + palette()[1]) / 2
+    np.testing.assert_allclose(picture[inside], expected, rtol=0, atol=0.51)
+    # Where two objects meet, both have an outline.
+    for y, x in ((5, 5), (14, 9), (10, 14), (10, 15), (10, 24)):
+        assert (picture[y, x] == 255).all(), (y, x)
+
+
+def test_blend__inputs_are_left_alone(frame: np.ndarray, mask: np.ndarray) -> None:
+    copies = frame.copy(), mask.copy()
+    blend(*copies)
+    np.testing.assert_array_equal(copies[0], frame)
+    np.testing.assert_array_equal(copies[1], mask)
+
+
+def test_blend__sizes_differ(frame: np.ndarray, mask: np.ndarray) -> None:
+    with pytest.raises(InputError, match=r"40×30 pixels, its mask 40×20"):
+        blend(frame, mask[:20])
+
+
+def test_write_overlay__is_a_jpeg_of_the_blend(tmp_path: Path, frame: np.ndarray, mask: np.ndarray) -> None:
+    smooth = cv2.GaussianBlur(frame, (0, 0), 3)
+    write_overlay(tmp_path / "o.jpg", smooth, mask)
+    assert (tmp_path / "o.jpg").read_bytes()[:2] == b"\xff\xd8"
+    stored = cv2.imread(str(tmp_path / "o.jpg"))[..., ::-1].astype(float)
+    assert np.abs(stored - blend(smooth, mask)).mean() < 8
