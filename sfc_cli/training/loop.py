@@ -74,7 +74,7 @@ class Training:
         device: Where it runs.
         ranks: This process among all.
         resume: Go on from the state in ``output`` if there is one.
-        check: Scores the network at the end of every ``check_every``-th epoch and returns a line about it.
+        check: Scores the network after every ``check_every``-th epoch and the last; returns a line about it.
 
     Raises:
         UsageError: If the settings do not fit the data or the device.
@@ -114,6 +114,7 @@ class Training:
         self._watchers: Sequence[Watcher] = ()
         self._unreadable: dict[str, str] = {}
         self._signal = 0
+        self._checked_step = self.step
 
     @property
     def stop_step(self) -> int:
@@ -133,6 +134,7 @@ class Training:
             interrupted = self._train()
         if self.saved_step != self.step or not (self._output / NETWORK_NAME).is_file():
             self._save()
+        self._check_if_due()
         ending: Ending = "signal" if interrupted else "steps"
         if self.step >= self.plan.total_steps:
             ending = "finished"
@@ -246,7 +248,9 @@ class Training:
     def _check_if_due(self) -> None:
         every = self.settings.check_every
         epoch, rest = divmod(self.step, self.plan.steps_per_epoch)
-        if self._check is not None and self._ranks.leads and every and not rest and epoch % every == 0:
+        due = every and not rest and epoch and (epoch % every == 0 or self.step == self.plan.total_steps)
+        if due and self._check is not None and self._ranks.leads and self._checked_step != self.step:
+            self._checked_step = self.step
             self._note(self._check(self.stepper.model))
 
     def _note(self, text: str) -> None:

@@ -22,6 +22,7 @@ from sfc_cli.training.console import ConsoleWatcher, show_preflight
 from sfc_cli.training.distribution import Ranks, joined, leader_first, read_ranks, restarted_by_torchrun
 from sfc_cli.training.loop import Outcome, Training
 from sfc_cli.training.preflight import inspect
+from sfc_cli.training.quick_check import quick_check
 from sfc_cli.training.stepping import resolve_device, resolve_precision
 from sfc_cli.training.watching import MetricsFile, TensorBoardFile, WandbRun, Watcher, tensorboard_installed
 
@@ -68,7 +69,9 @@ def pretrain(
         resume |= restarted_by_torchrun()
         with leader_first(ranks):
             index = _prepare(settings, data, output, ranks, console, resume=resume, overwrite=overwrite)
-        training = Training(settings, index, output, device=place, ranks=ranks, resume=resume)
+        training = Training(
+            settings, index, output, device=place, ranks=ranks, resume=resume, check=quick_check
+        )
         watchers: Sequence[Watcher] = ()
         if ranks.leads:
             _announce(training, ranks, place, console, resume=resume)

@@ -23,13 +23,14 @@ from sfc_cli.training.stepping import Stepper
 CPU = torch.device("cpu")
 
 
-def torchrun(*arguments: str) -> None:
+def torchrun(*arguments: str) -> str:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
     result = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *arguments],
         env=environment, capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr[-3000:]
+    return result.stdout + result.stderr
 
 
 def one_process(
@@ -77,15 +78,10 @@ def test_two_processes__have_the_gradients_of_one(index: FrameIndex, tmp_path: P
     assert (found["on"] - found["off"]).abs().max() > 1e-3 * found["on"].abs().max()
 
 
-def test_command__trains_in_two_processes_and_resumes(index: FrameIndex, tmp_path: Path) -> None:
-    arguments = [
-        "-m", "sfc_cli", "pretrain", "--data", str(index.root), "--output", str(tmp_path / "out"),
-        "--epochs", "2", "--batch-size", "2", "--crop-size", "32", "--last-layer", "layer3",
-        "--hidden-channels", "8", "--out-channels", "4", "--workers", "0", "--check-every", "0",
-        "--device", "cpu",
-    ]  # fmt: skip
-    torchrun(*arguments, "--steps", "2")
-    torchrun(*arguments, "--resume")
+def test_pretrain__resumes_when_torchrun_restarts_it(index: FrameIndex, tmp_path: Path) -> None:
+    script = Path(__file__).with_name("crashing.py")
+    output = torchrun("--max-restarts", "1", str(script), str(index.root), str(tmp_path / "out"))
+    assert "going on after step 2" in output
     lines = [json.loads(line) for line in (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [1, 2, 3, 4]
     assert all(-4 <= line["loss"] <= 4 for line in lines)
