@@ -81,7 +81,7 @@ class WindowPlan:
 def plan_window(height: int, width: int, radius: float, channels: int, device: torch.device) -> WindowPlan:
     """Cut a grid of h × w cells into tiles.
 
-    Tall tiles share most of their key rows; with many channels smaller ones keep queries and keys in cache.
+    Tall tiles share most of their key rows; with many channels narrow ones multiply fewer pairs in vain.
 
     Args:
         height: h.
@@ -90,7 +90,7 @@ def plan_window(height: int, width: int, radius: float, channels: int, device: t
         channels: Of the features.
         device: Where the plan's tensors lie.
     """
-    tile_height, tile_width = (30, 12) if channels <= 512 else (20, 8)
+    tile_height, tile_width = (30, 12) if channels <= 512 else (60, 4)
     shared: dict[bytes, Tensor] = {}
     tiles = [
         _plan_tile(
