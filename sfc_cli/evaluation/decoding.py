@@ -47,7 +47,7 @@ def read_header(path: Path) -> Header | None:
     Raises:
         OSError: If the file is missing or cannot be read.
     """
-    with path.open("rb") as file:
+    with path.open("rb", buffering=0) as file:
         return _parse_header(file.read(_HEADER_END))
 
 
@@ -84,7 +84,8 @@ def _decode_plain(content: bytes, path: Path) -> Ids | None:
     stored = header.height * (header.width + 1)
     library = inflater()
     try:
-        inflated = library.decompress(_pixel_data(content), bufsize=stored)
+        # One byte to spare, so that the end is seen without a second buffer.
+        inflated = library.decompress(_pixel_data(content), bufsize=stored + 1)
     except (library.error, struct.error):
         return None
     if len(inflated) != stored:

@@ -145,7 +145,7 @@ def dom_of(page: Path) -> str:
         f"--user-data-dir={page.parent / 'profile'}", "--virtual-time-budget=4000", "--dump-dom",
         page.as_uri(),
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
     return done.stdout
 
 
@@ -183,6 +183,9 @@ def test_write_page__reads_well_in_a_browser(report: Report, tmp_path: Path) -> 
     assert seen["up"] == expected
     assert seen["down"] == expected[::-1]
     assert seen["sort"] == "descending"
-    assert seen["pictures"] == [64] * 8
+    # Each picture shows the object's surroundings: two fifths of the frame at least.
+    assert len(seen["pictures"]) == 8
+    assert all(26 <= width <= 64 for width in seen["pictures"])
+    assert min(seen["pictures"]) < 64
     # Nothing sticks out sideways on a phone: wide tables scroll by themselves.
     assert seen["inner"][0] <= seen["inner"][1] <= 360

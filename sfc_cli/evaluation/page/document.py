@@ -167,8 +167,8 @@ def _worst(report: Report) -> str:
     if not figures:
         return ""
     return (
-        '<h2>Worst frames</h2><p class="quiet">The worst frame of each of the objects that fare worst; the '
-        f'square shows the object\'s colour.</p><div class="frames">{figures}</div>'
+        '<h2>Worst frames</h2><p class="quiet">The worst frame of each of the objects that fare worst, '
+        f'around the object; the square shows its colour.</p><div class="frames">{figures}</div>'
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from sfc_cli.data.davis import FRAME_SUFFIXES
 from sfc_cli.data.frames import Frame, read_frame
@@ -25,6 +26,9 @@ _MOST_FRAMES = 8
 _MOST_WIDTH = 480
 _JPEG_QUALITY = 80
 _BLANK = 64
+# A picture shows the object's box one and a half times, and no less than this share of the frame.
+_SURROUNDINGS = 1.5
+_SMALLEST_VIEW = 0.4
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,10 @@ def _figure(worst: _Worst, plan: SequencePlan, objects: Sequence[ObjectScores]) 
     matched = {each.matched: each.identity for each in objects if each.sequence == plan.name}
     truth = _shown(decode_ids(plan.truth[index]), plan)
     result = _shown(decode_ids(plan.results[index]), plan, matched)
-    picture = _picture(plan, frame, truth.shape[:2])
-    colour = "#" + bytes(palette()[1 if scores.identity == VOID else scores.identity]).hex()
+    shown = 1 if scores.identity == VOID else scores.identity
+    view = _view_of((result == shown) | (truth == shown))
+    picture, result, truth = _picture(plan, frame, truth.shape[:2])[view], result[view], truth[view]
+    colour = "#" + bytes(palette()[shown]).hex()
     score = f"J {scores.region[worst.index]:.3f}, F {scores.boundary[worst.index]:.3f}"
     name = escape(scores.name)
     return (
@@ -78,6 +84,24 @@ def _shown(ids: Ids, plan: SequencePlan, matched: dict[int | None, int] | None =
     if VOID in plan.objects:
         return np.asarray(np.where(ids == VOID, 1, ids), np.uint8)
     return ids
+
+
+def _view_of(object_pixels: npt.NDArray[np.bool_]) -> tuple[slice, slice]:
+    """Return the part of the frame to show: the object with its surroundings, in the frame's proportions."""
+    sides = []
+    shares = [_SMALLEST_VIEW]
+    for axis, length in enumerate(object_pixels.shape):
+        places = np.flatnonzero(object_pixels.any(axis=1 - axis))
+        first, last = (int(places[0]), int(places[-1]) + 1) if places.size else (0, length)
+        sides.append((first, last, length))
+        shares.append(_SURROUNDINGS * (last - first) / length)
+    share = min(max(shares), 1.0)
+    slices = []
+    for first, last, length in sides:
+        size = max(round(share * length), 1)
+        start = min(max((first + last - size) // 2, 0), length - size)
+        slices.append(slice(start, start + size))
+    return slices[0], slices[1]
 
 
 def _picture(plan: SequencePlan, frame: str, size: tuple[int, ...]) -> Frame:
