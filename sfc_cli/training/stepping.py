@@ -93,7 +93,7 @@ class Stepper:
         self._device = device
         self.precision = resolve_precision(settings, device)
         if device.type == "cuda":
-            _allow_tf32(self.precision != "fp32")
+            allow_tf32(self.precision != "fp32")
         self.model = build_model(settings).to(device).to(memory_format=torch.channels_last)
         # Adam is handed the tensors before wrapping, which replaces modules but shares their tensors.
         learned = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
@@ -147,6 +147,7 @@ class Stepper:
         return contextlib.nullcontext()
 
 
-def _allow_tf32(allowed: bool) -> None:
+def allow_tf32(allowed: bool) -> None:
+    """Let float32 products on a card round their inputs to TF32, or not."""
     torch.set_float32_matmul_precision("high" if allowed else "highest")
     torch.backends.cudnn.allow_tf32 = allowed

@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner, Result
+
+from sfc_cli.core.encoders import load_encoder
+from sfc_cli.main import app
+from sfc_cli.settings.pretraining import PretrainingSettings
+from sfc_cli.training import checkpoints
+
+TINY = [
+    "--epochs", "2", "--batch-size", "2", "--crop-size", "32", "--last-layer", "layer3",
+    "--hidden-channels", "8", "--out-channels", "4", "--workers", "0", "--check-every", "0",
+    "--device", "cpu",
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Run in an empty folder, with a cache and settings of its own, on one thread."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("COLUMNS", "300")
+    for name in ("SFC_DATA", "WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def write_frames(folder: Path, count: int = 5, size: int = 40) -> Path:
+    rng = np.random.default_rng(0)
+    folder.mkdir(parents=True)
+    for t in range(count):
+        cv2.imwrite(str(folder / f"{t:05d}.jpg"), rng.integers(0, 256, (size, size, 3), dtype=np.uint8))
+    return folder
+
+
+def pretrain(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, ["pretrain", *map(str, arguments)])
+
+
+def one_line(result: Result, code: int) -> str:
+    assert result.exit_code == code, result.output
+    errors = [line for line in result.output.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert "Traceback" not in result.output
+    assert result.output.splitlines()[-1] == errors[0]
+    return errors[0]
+
+
+def test_pretrain__trains_resumes_and_gives_a_readable_network(tmp_path: Path) -> None:
+    write_frames(tmp_path / "set" / "a")
+    result = pretrain("--data", tmp_path / "set", "-o", "out", *TINY, "--steps", "3")
+    assert result.exit_code == 0, result.output
+    for expected in ("videos", "frames per video", "effective batch 2", "step 3/4", "go on with --resume"):
+        assert expected in result.output
+    result = pretrain("--data", tmp_path / "set", "-o", "out", *TINY, "--resume")
+    assert result.exit_code == 0, result.output
+    assert "going on after step 3" in result.output
+    assert "finished after 4 steps" in result.output
+    lines = [json.loads(line) for line in (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3, 4]
+    settings = json.loads((tmp_path / "out" / "settings.json").read_text())
+    assert (settings["crop_size"], settings["total steps"], settings["precision in use"]) == (32, 4, "fp32")
+    assert load_encoder("out/pretrained_fc.pth").architecture == "resnet18"
+
+
+def test_pretrain__finds_youtube_vos_at_its_default_place(tmp_path: Path) -> None:
+    write_frames(tmp_path / "data" / "youtube-vos" / "train_all_frames" / "JPEGImages" / "0a1b")
+    result = pretrain(*TINY, "--steps", "1")
+    assert result.exit_code == 0, result.output
+    assert "(YouTube-VOS)" in result.output
+    assert "1 videos are far fewer than the 3,471" in result.output
+    assert (tmp_path / "runs" / "pretrain" / "pretrained_fc.pth").is_file()
+
+
+def test_pretrain__reads_its_defaults_from_the_settings() -> None:
+    text = CliRunner().invoke(app, ["pretrain", "--help"]).output
+    defaults = PretrainingSettings()
+    for name in (
+        "epochs",
+        "batch_size",
+        "learning_rate",
+        "crop_size",
+        "clips_per_video",
+        "pos_radius",
+        "seed",
+    ):
+        described = " ".join(text[text.index("--" + name.replace("_", "-")) :].split())
+        described = described[: described.index("]") + 1]
+        assert described.endswith(f"[default: {getattr(defaults, name)}]"), described
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--epochs", "0"], "--epochs is 0"),
+        (["--crop-size", "100"], "--crop-size is 100. It must be a multiple of 8"),
+        (["--batch-size", "1"], "--batch-size is 1. It must be at least 2"),
+        (["--learning-rate", "nan"], "--learning-rate is nan"),
+        (["--momentum", "1.5"], "--momentum is 1.5. It must be from 0 to 1"),
+        (["--min-crop-area", "1"], "--min-crop-area is 1.0"),
+        (["--workers", "-1"], "--workers is -1"),
+        (["--precision", "tf32"], "--precision tf32 needs an NVIDIA GPU"),
+        (["--decode", "nvjpeg"], "--decode nvjpeg needs a CUDA device"),
+        (["--device", "tpu"], "--device 'tpu' is not known"),
+        (["--device", "cuda:99"], "--device cuda:99: there is no CUDA device 99"),
+        (["--batch-size", "50"], "An epoch has 5 frames, fewer than the 50 of one step"),
+    ],
+)
+def test_pretrain__names_a_setting_that_does_not_do(
+    tmp_path: Path, arguments: list[str], expected: str
+) -> None:
+    write_frames(tmp_path / "set" / "a")
+    assert expected in one_line(pretrain("--data", tmp_path / "set", *TINY, *arguments), 2)
+
+
+def test_pretrain__lists_the_precisions_it_knows() -> None:
+    result = pretrain("--precision", "fp8")
+    assert result.exit_code == 2
+    assert "fp8" in result.output
+    assert "bf16" in result.output
+
+
+def test_pretrain__says_where_it_looked_for_missing_data(tmp_path: Path) -> None:
+    line = one_line(pretrain(*TINY), 3)
+    assert "data/youtube-vos" in line
+    assert "train_all_frames" in line
+    assert str(tmp_path / "nowhere") in one_line(pretrain("--data", tmp_path / "nowhere", *TINY), 3)
+
+
+def test_pretrain__refuses_an_empty_folder(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    assert "No images below" in one_line(pretrain("--data", tmp_path / "set", *TINY), 3)
+
+
+def test_pretrain__skips_and_lists_unreadable_images_up_to_the_limit(tmp_path: Path) -> None:
+    folder = write_frames(tmp_path / "set" / "a")
+    (folder / "00000.jpg").write_bytes(b"no picture")
+    result = pretrain("--data", tmp_path / "set", *TINY, "--steps", "1")
+    assert result.exit_code == 0, result.output
+    assert "Skipped 1 unreadable files: a/00000.jpg (not an image)" in result.output
+    line = one_line(pretrain("--data", tmp_path / "set", *TINY, "-o", "x", "--max-unreadable", "0"), 3)
+    assert "more than the 0 of --max-unreadable: a/00000.jpg" in line
+
+
+def test_pretrain__names_what_a_resumed_run_had_otherwise(tmp_path: Path) -> None:
+    write_frames(tmp_path / "set" / "a")
+    assert pretrain("--data", tmp_path / "set", *TINY, "--steps", "1").exit_code == 0
+    line = one_line(
+        pretrain("--data", tmp_path / "set", *TINY, "--resume", "--seed", "1", "--epochs", "3"), 3
+    )
+    assert "--epochs was 2, now 3" in line
+    assert "--seed was 777, now 1" in line
+    write_frames(tmp_path / "set" / "b")
+    line = one_line(pretrain("--data", tmp_path / "set", *TINY, "--resume"), 3)
+    assert "the data set has other frames" in line
+
+
+def test_pretrain__asks_before_it_replaces_a_training(tmp_path: Path) -> None:
+    write_frames(tmp_path / "set" / "a")
+    arguments = ("--data", tmp_path / "set", *TINY, "--steps", "1")
+    assert pretrain(*arguments).exit_code == 0
+    line = one_line(pretrain(*arguments), 2)
+    assert "holds a training already" in line
+    assert "--resume" in line
+    assert pretrain(*arguments, "--overwrite").exit_code == 0
+
+
+def test_pretrain__reports_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_frames(tmp_path / "set" / "a")
+    arguments = ("--data", tmp_path / "set", *TINY)
+    assert pretrain(*arguments, "--steps", "1").exit_code == 0
+    before = (tmp_path / "runs" / "pretrain" / "state.pt").read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints.os, "fsync", full)
+    line = one_line(pretrain(*arguments, "--resume"), 3)
+    assert "Cannot write" in line
+    assert "No space left on device" in line
+    assert (tmp_path / "runs" / "pretrain" / "state.pt").read_bytes() == before
+
+
+def test_pretrain__names_an_output_that_cannot_be_written(tmp_path: Path) -> None:
+    write_frames(tmp_path / "set" / "a")
+    (tmp_path / "file").write_text("")
+    assert "Cannot write to" in one_line(pretrain("--data", tmp_path / "set", *TINY, "-o", "file/out"), 3)
+
+
+def test_pretrain__names_a_missing_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_frames(tmp_path / "set" / "a")
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    assert "pip install wandb" in one_line(pretrain("--data", tmp_path / "set", *TINY, "--wandb"), 2)
+
+
+def test_pretrain__ends_with_the_signals_number(tmp_path: Path) -> None:
+    write_frames(tmp_path / "set" / "a", count=9)
+    output = tmp_path / "out"
+    process = subprocess.Popen(
+        [
+            sys.executable, "-m", "sfc_cli", "pretrain", "--data", str(tmp_path / "set"),
+            "--output", str(output), *TINY, "--epochs", "500",
+        ],
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("step "):
+            process.send_signal(signal.SIGTERM)
+            break
+    rest = process.stderr.read()
+    assert process.wait() == 128 + signal.SIGTERM
+    assert "stopped by a signal" in rest
+    assert (output / "state.pt").is_file()
+    assert (output / "pretrained_fc.pth").is_file()
