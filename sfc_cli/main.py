@@ -15,7 +15,7 @@ from sfc_cli.commands.evaluate import evaluate
 from sfc_cli.commands.options import DEBUG_KEY
 from sfc_cli.commands.pretrain import pretrain
 from sfc_cli.commands.propagate import propagate
-from sfc_cli.errors import SfcError
+from sfc_cli.errors import InputError, SfcError
 
 
 class _ErrorsToMessages(TyperGroup):
@@ -34,6 +34,15 @@ class _ErrorsToMessages(TyperGroup):
             raise typer.Exit(130) from None
         except (typer.Exit, typer.Abort, BrokenPipeError):
             raise
+        except OSError as error:
+            # What no reader or writer foresaw, such as a folder that may not be listed.
+            if ctx.meta.get(DEBUG_KEY) or not _is_bug(error):
+                raise
+            place = f"{error.filename}: " if error.filename else ""
+            typer.echo(
+                f"error: {place}{error.strerror or error}. Check the path and its permissions.", err=True
+            )
+            raise typer.Exit(InputError.exit_code) from None
         except Exception as error:
             if ctx.meta.get(DEBUG_KEY) or not _is_bug(error):
                 raise

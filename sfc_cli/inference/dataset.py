@@ -14,7 +14,9 @@ from sfc_cli.core.encoders import EncoderSource, find_encoder, load_encoder
 from sfc_cli.core.features import FeatureExtractor
 from sfc_cli.core.manifest import sha256_of
 from sfc_cli.core.propagation import backend_for
+from sfc_cli.core.propagation.matching import require_reachable
 from sfc_cli.core.ranks import Ranks, gathered, joined, read_ranks
+from sfc_cli.core.trunk import STRIDE
 from sfc_cli.data.davis import DavisDataset
 from sfc_cli.errors import InputError, SfcError, UsageError
 from sfc_cli.inference.jobs import Job, open_output, prepare_jobs, share_of
@@ -98,6 +100,8 @@ class DatasetRun:
         }
         dataset = DavisDataset(root=root)
         jobs = prepare_jobs(dataset, dataset.sequences(split, sequences))
+        for height, width in {job.first_mask.shape for job in jobs}:
+            require_reachable(-(-height // STRIDE), -(-width // STRIDE), settings)
         ranks = read_ranks()
         place = choose_device(device, ranks)
         trunks = [load_encoder(name, checkpoints=folder, batchnorm=settings.batchnorm) for name in names]
@@ -165,7 +169,7 @@ class DatasetRun:
         failure: SfcError | None = None
         if self.ranks.leads:
             try:
-                open_output(self.output, self.record, overwrite=overwrite)
+                open_output(self.output, self.record, self.jobs, overwrite=overwrite)
             except SfcError as error:
                 failure = error
         failed = gathered(failure is not None, self.ranks)

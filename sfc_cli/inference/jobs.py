@@ -91,8 +91,14 @@ def share_of(jobs: Sequence[Job], rank: int, world: int) -> list[Job]:
     return mine
 
 
-def open_output(output: Path, record: RunRecord, *, overwrite: bool) -> None:
-    """Make a results folder ready: new, continued if it belongs to the same run, emptied by ``overwrite``.
+def open_output(output: Path, record: RunRecord, jobs: Sequence[Job], *, overwrite: bool) -> None:
+    """Make a results folder ready: new, or continued if it belongs to the same run.
+
+    Args:
+        output: The folder.
+        record: Of the run; takes over what the folder's record says of sequences that stay.
+        jobs: The run's sequences.
+        overwrite: Remove what these sequences have; everything, if it comes from other settings.
 
     Raises:
         UsageError: If the folder is the data set's, or holds results of other settings.
@@ -106,8 +112,9 @@ def open_output(output: Path, record: RunRecord, *, overwrite: bool) -> None:
     if output.exists() and not output.is_dir():
         raise InputError(f"--output {output} is a file.", "Name a folder.")
     old = read_record(output)
+    stays: dict[str, dict[str, object]] = {}
     if old is None:
-        if not overwrite and output.is_dir() and any(output.iterdir()):
+        if not overwrite and output.is_dir() and any(path.name[0] != "." for path in output.iterdir()):
             raise UsageError(
                 f"{output} is not empty and holds no {RECORD_NAME}, so it is no run to continue.",
                 "Choose another --output, or type --overwrite.",
@@ -118,13 +125,23 @@ def open_output(output: Path, record: RunRecord, *, overwrite: bool) -> None:
                 f"{output} holds results of other settings ({'; '.join(found)}).",
                 "Choose another --output, or type --overwrite to replace them.",
             )
-    elif not overwrite:
+    else:
         record.started = old.get("started", record.started)
-        record.sequences.update(old.get("sequences") or {})
+        stays = dict(old.get("sequences") or {})
     if overwrite and old is not None:
-        for name in old.get("sequences") or {}:
+        replaced = {job.name for job in jobs} | ((old.get("sequences") or {}).keys() - stays.keys())
+        for name in replaced:
+            stays.pop(name, None)
             _remove_results(output, name)
+    record.sequences.update(stays)
+    remove_parts(output)
     record.write(output)
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove the unfinished files that a killed run left in a folder."""
+    for path in folder.glob(".*.part"):
+        path.unlink(missing_ok=True)
 
 
 def _remove_results(output: Path, sequence: str) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import torch
 
 from sfc_cli.data.frames import Frame, read_frame
@@ -16,7 +17,7 @@ from sfc_cli.data.masks import Ids, object_ids, read_ids, write_mask
 from sfc_cli.data.overlay import write_overlay
 from sfc_cli.errors import InputError
 from sfc_cli.inference.concurrency import ReadAhead, WriteBehind
-from sfc_cli.inference.jobs import Job
+from sfc_cli.inference.jobs import Job, remove_parts
 from sfc_cli.inference.record import RunRecord
 from sfc_cli.inference.video import VideoPropagator
 
@@ -76,7 +77,7 @@ def run_jobs(
     """
     todo = []
     for job in jobs:
-        if not overwrite and all(path.is_file() for path in job.outputs(output)):
+        if not overwrite and _is_complete(job, output):
             if overlay:
                 _overlay_from_masks(job, output)
             observer.skipped(job.name)
@@ -116,6 +117,17 @@ def run_jobs(
         )
 
 
+def _is_complete(job: Job, output: Path) -> bool:
+    """Tell whether all masks of a sequence are there, and come from the first mask as it is now."""
+    masks = job.outputs(output)
+    if not all(path.is_file() for path in masks):
+        return False
+    try:
+        return np.array_equal(read_ids(masks[0]), job.first_mask)
+    except InputError:
+        return False
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Attempt:
     """One sequence on its way from frames to files."""
@@ -150,6 +162,8 @@ class _Attempt:
         job = self.job
         started = time.perf_counter()
         masks, pictures = job.outputs(self.output), job.overlays(self.output)
+        for folder in (masks[0].parent, pictures[0].parent):
+            remove_parts(folder)
         for number, labelled in enumerate(self.propagator.run(frames, job.first_mask)):
             picture = pictures[number] if self.overlay else None
             self.writing.submit(_Write(labelled.mask, masks[number], labelled.frame, picture))
@@ -170,6 +184,7 @@ class _Read:
     """A frame read for a sequence, or the error met in reading it."""
 
     sequence: str
+    path: Path
     frame: Frame | None
     error: InputError | None = None
     is_last: bool = False
@@ -182,9 +197,9 @@ def _read_all(jobs: Sequence[Job]) -> Iterator[_Read]:
             try:
                 frame = read_frame(path)
             except InputError as error:
-                yield _Read(job.name, None, error, is_last=True)
+                yield _Read(job.name, path, None, error, is_last=True)
                 break
-            yield _Read(job.name, frame, is_last=path is job.frames[-1])
+            yield _Read(job.name, path, frame, is_last=path is job.frames[-1])
 
 
 def _frames_of(job: Job, stream: Iterator[_Read]) -> Iterator[Frame]:
@@ -195,6 +210,12 @@ def _frames_of(job: Job, stream: Iterator[_Read]) -> Iterator[Frame]:
         if read.error is not None:
             raise read.error
         assert read.frame is not None  # a read without error holds a frame
+        if read.frame.shape[:2] != job.first_mask.shape:
+            raise InputError(
+                f"{read.path} has {read.frame.shape[1]}×{read.frame.shape[0]} pixels, the first mask of its "
+                f"sequence {job.first_mask.shape[1]}×{job.first_mask.shape[0]}.",
+                "All frames of a sequence and its mask must have one size.",
+            )
         yield read.frame
         if read.is_last:
             return
