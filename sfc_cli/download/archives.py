@@ -68,7 +68,7 @@ def _safe_members(
         path = PurePosixPath(info.filename)
         windows = PureWindowsPath(info.filename)
         leaves = path.is_absolute() or windows.drive or windows.root or ".." in {*path.parts, *windows.parts}
-        if leaves or "\\" in info.filename or not path.parts:
+        if leaves or not path.parts:
             raise ArchiveError(
                 f"{archive} is refused: its member {info.filename!r} would be written outside the folder."
             )

@@ -315,6 +315,17 @@ def test_download__from_a_wrong_file(sfc: Command) -> None:
     assert sfc.leftovers() == []
 
 
+def test_download__from_another_file_than_at_first(sfc: Command, right: bytes) -> None:
+    sfc.source("fc", whole(right))
+    sfc("fc")
+    sfc.target.unlink()
+    Path("other.pth").write_bytes(checkpoint(layout="sfc", filler=10))
+    sfc("fc", "--from", "other.pth")
+    assert sfc.code == 3
+    assert "was recorded when it was first fetched" in sfc.err
+    assert sfc.leftovers() == ["manifest.json"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

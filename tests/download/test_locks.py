@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sfc_cli.download import locks
 from sfc_cli.download.locks import FileLock
 from sfc_cli.errors import InputError
 
@@ -66,6 +67,25 @@ def test_file_lock__excludes_processes_although_its_file_is_removed(tmp_path: Pa
     workers = [subprocess.Popen([sys.executable, "-c", ADD, str(counter)]) for _ in range(3)]
     assert [worker.wait(30) for worker in workers] == [0, 0, 0]
     assert counter.read_text() == "60"
+
+
+def test_file_lock__removed_between_opening_and_locking(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock_file = tmp_path / ".file.lock"
+    really_try = locks._try_lock
+    removed = []
+
+    def holder_leaves_first(descriptor: int) -> bool:
+        if not removed:
+            removed.append(lock_file.stat())
+            lock_file.unlink()
+        return really_try(descriptor)
+
+    monkeypatch.setattr(locks, "_try_lock", holder_leaves_first)
+    with FileLock(tmp_path / "file"):
+        assert removed
+        assert lock_file.exists(), "a lock on a file without a name would exclude nobody"
 
 
 def test_file_lock__excludes_threads(tmp_path: Path) -> None:
