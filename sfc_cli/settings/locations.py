@@ -99,7 +99,7 @@ def find_data(name: str, *, next_step: str = "") -> Path:
     if _is_name(name):
         if name == SAMPLE_NAME:
             return assets_folder() / SAMPLE_NAME
-        configured = read_config().get("data", {}).get(name)
+        configured = (read_config().get("data") or {}).get(name)
         if configured is not None:
             tried.append(Path(configured))
         else:
