@@ -73,7 +73,7 @@ def evaluate(
     """Score results against the truth with a benchmark's own numbers."""
     from sfc_cli.evaluation.benchmarks import Benchmark, require_benchmark
     from sfc_cli.evaluation.outputs import Outputs
-    from sfc_cli.evaluation.runs import newest_run
+    from sfc_cli.evaluation.runs import newest_run, runs_of
     from sfc_cli.settings.locations import find_data
 
     require_benchmark(benchmark)
@@ -92,7 +92,7 @@ def evaluate(
         json=json, csv=csv, per_frame=per_frame, page=report, compare=compare, published=published
     )
     if results is None:
-        results = newest_run(Path("results") / root.name)
+        results = newest_run(runs_of(data or benchmark, root))
         typer.echo(f"results: {results} (the newest run)")
     started = perf_counter()
     with _progress() as on_progress:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sfc_cli.data.files import write_text
-from sfc_cli.errors import UsageError
+from sfc_cli.errors import InputError, UsageError
 from sfc_cli.evaluation import export, tables
 from sfc_cli.evaluation.benchmarks import RATED, Benchmark
 from sfc_cli.evaluation.comparison import Comparison
@@ -58,11 +58,30 @@ class Outputs:
 
         Raises:
             InputError: If the input has problems, or a file cannot be written.
-            UsageError: If an output does not go with the benchmark.
+            UsageError: If an output does not go with the benchmark, or would land in the data set.
         """
+        self._make_places(benchmark)
         if benchmark.name in RATED:
             return self._run_rates(benchmark, results, on_progress)
         return self._run_masks(benchmark, results, on_progress)
+
+    def _make_places(self, benchmark: Benchmark) -> None:
+        """Make the folders that files go to, so that no scoring is lost to a mistyped one."""
+        data = benchmark.data.resolve()
+        for path in (self.json, self.csv, self.per_frame, self.page):
+            if path is None:
+                continue
+            if benchmark.name != "folder" and data in (path.resolve(), *path.resolve().parents):
+                raise UsageError(f"{path} lies in the data set {benchmark.data}.", "Write it somewhere else.")
+            if path is not self.csv and path.is_dir():
+                raise InputError(f"{path} is a folder.", "Give the name of a file.")
+            folder = path if path is self.csv else path.parent
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise InputError(
+                    f"Cannot write to {folder}: {error.strerror or error}.", "Choose another place."
+                ) from None
 
     def _run_rates(self, benchmark: Benchmark, results: Path, on_progress: Progress | None) -> Outcome:
         for option, value in (

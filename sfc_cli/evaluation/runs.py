@@ -11,6 +11,16 @@ from sfc_cli.errors import InputError
 RUN_FILE = "run.json"
 
 
+def runs_of(data: str, root: Path) -> Path:
+    """Return where `sfc propagate` puts the runs on a data set: ``results/<name>``.
+
+    Args:
+        data: The data set as the user names it.
+        root: The folder that was found for it; the folder's own name stands in where a path was given.
+    """
+    return Path("results") / (root.resolve().name if Path(data).expanduser() == root else data)
+
+
 def newest_run(folder: Path) -> Path:
     """Return the folder of the newest run below a folder: the one whose ``run.json`` was written last.
 

@@ -109,6 +109,8 @@ def test_evaluate__warns_of_the_truth_as_results(davis: Path) -> None:
         (["davis", "--year", "2015"], 2, "--year"),
         (["davis", "--workers", "0"], 2, "--workers"),
         (["davis", "--csv", "/proc/nowhere"], 3, "/proc/nowhere"),
+        (["davis", "--json", "/proc/nowhere/scores.json"], 3, "/proc/nowhere"),
+        (["davis", "--json", "/"], 3, "is a folder"),
         (["davos"], 2, "davis"),
     ],
 )
@@ -125,6 +127,13 @@ def test_evaluate__bad_input_is_one_line(
     assert told in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert "Traceback" not in done.output
+
+
+def test_evaluate__refuses_to_write_into_the_data_set(davis: Path, results: Path) -> None:
+    done = sfc("davis", "--data", davis, "--results", results, "--json", davis / "new" / "scores.json")
+    assert done.exit_code == 2
+    assert "lies in the data set" in done.stderr
+    assert not (davis / "new").exists()
 
 
 def test_evaluate__help_is_complete() -> None:
