@@ -1,0 +1,52 @@
+import dataclasses
+
+import pytest
+
+from sfc_cli.errors import UsageError
+from sfc_cli.settings.propagation import PRESETS, PropagationSettings, preset_for
+
+
+def test_presets__published_values() -> None:
+    assert dataclasses.asdict(PRESETS["sfc"]) == {
+        "top_k": 15,
+        "radius": 15.0,
+        "temperature": 0.1,
+        "context_frames": 20,
+        "fusion_weight": 1.75,
+        "batchnorm": "released",
+    }
+    single = dataclasses.asdict(PRESETS["single"])
+    assert (single["top_k"], single["radius"], single["temperature"]) == (10, 12.0, 0.05)
+    assert single["context_frames"] == 20
+    assert PropagationSettings() == PRESETS["single"]
+
+
+@pytest.mark.parametrize(
+    ("fine_grained", "semantic", "name"),
+    [("fine-grained", "mocov1", "sfc"), ("crw", None, "single"), (None, "vfs", "single")],
+)
+def test_preset_for__by_the_number_of_networks(
+    fine_grained: str | None, semantic: str | None, name: str
+) -> None:
+    assert preset_for(fine_grained, semantic) is PRESETS[name]
+
+
+@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["top_k", "radius", "temperature", "context_frames", "fusion_weight"])
+def test_propagation_settings__out_of_range(name: str, value: float) -> None:
+    with pytest.raises(UsageError) as caught:
+        PropagationSettings(**{name: value})  # type: ignore[arg-type]
+    assert "--" + name.replace("_", "-") in caught.value.message
+    assert str(value) in caught.value.message
+    assert caught.value.exit_code == 2
+
+
+def test_propagation_settings__unknown_batchnorm() -> None:
+    with pytest.raises(UsageError, match="--batchnorm 'train'") as caught:
+        PropagationSettings(batchnorm="train")  # type: ignore[arg-type]
+    assert "released, checkpoint" in caught.value.hint
+
+
+def test_propagation_settings__cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        PRESETS["sfc"].top_k = 3  # type: ignore[misc]

@@ -1,0 +1,129 @@
+"""The house rules that a reader cannot see at a glance, kept by reading the source."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import sfc_cli
+
+PACKAGE = Path(sfc_cli.__file__).parent
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+HEAVY = ("torch", "torchvision", "cv2", "numpy", "rich", "requests", "PIL")
+
+# What each room may import, besides itself. Every file of the package is in one of these rooms.
+BELOW = {
+    "main": {"commands", "errors", "sfc_cli"},
+    "__main__": {"main"},
+    "commands": {"training", "evaluation", "download", "inference", "conversion", "data", "core"}
+    | {"settings", "errors", "sfc_cli"},
+    "training": {"core", "data", "settings", "errors", "sfc_cli"},
+    "evaluation": {"core", "data", "settings", "errors", "sfc_cli"},
+    "download": {"core", "data", "settings", "errors", "sfc_cli"},
+    "inference": {"core", "data", "settings", "errors", "sfc_cli"},
+    "conversion": {"core", "data", "settings", "errors", "sfc_cli"},
+    "core": {"settings", "errors", "sfc_cli"},
+    "data": {"settings", "errors", "sfc_cli"},
+    "settings": {"errors"},
+    "errors": set(),
+    "sfc_cli": set(),
+}
+
+# A training's quick check scores the sample as the benchmark does; no other room looks sideways.
+SIDEWAYS = {("sfc_cli.training.quick_check", "evaluation")}
+
+
+def _room(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else "sfc_cli"
+
+
+def _module(path: Path) -> str:
+    parts = ("sfc_cli", *path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield every import of the package's own modules, those within functions too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno} imports relatively"
+            module = node.module or ""
+            # `from sfc_cli import errors` imports a module, `from sfc_cli import __version__` does not.
+            below = [f"{module}.{alias.name}" for alias in node.names]
+            names = [name if _is_module(name) else module for name in below]
+        else:
+            continue
+        yield from ((node.lineno, name) for name in names if name.split(".")[0] == "sfc_cli")
+
+
+def _is_module(name: str) -> bool:
+    path = PACKAGE.joinpath(*name.split(".")[1:])
+    return name.startswith("sfc_cli.") and (path.is_dir() or path.with_suffix(".py").is_file())
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=_module)
+def test_imports__point_downwards(path: Path) -> None:
+    room = _room(_module(path))
+    allowed = BELOW[room] | {room} | {other for module, other in SIDEWAYS if module == _module(path)}
+    upwards = [f"line {line}: {name}" for line, name in _imports(path) if _room(name) not in allowed]
+    assert not upwards, f"{path.relative_to(PACKAGE)} ({room}) imports {upwards}"
+
+
+def test_imports__are_seen_by_this_test() -> None:
+    # Both kinds: at the top, and within a function.
+    seen = {name for _, name in _imports(PACKAGE / "commands" / "propagate.py")}
+    assert "sfc_cli.settings.propagation" in seen
+    assert "sfc_cli.inference.dataset" in seen
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=_module)
+def test_sources__never_print(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        called = node.func if isinstance(node, ast.Call) else None
+        assert not (isinstance(called, ast.Name) and called.id == "print"), f"{path}:{node.lineno}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=_module)
+def test_sources__assert_only_what_types_cannot_say(path: Path) -> None:
+    # Bad input raises an error of ours; an assert may only tell the type checker what is certain.
+    allowed = ("is not None", "isinstance(")
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Assert):
+            text = ast.unparse(node.test)
+            assert any(part in text for part in allowed), f"{path}:{node.lineno}: assert {text}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=_module)
+def test_sources__say_why_they_exist(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), path
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=_module)
+def test_sources__are_not_long(path: Path) -> None:
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    assert lines <= (160 if path.parent.name == "commands" else 420), f"{path}: {lines} lines"
+
+
+@pytest.mark.parametrize("statement", ["import sfc_cli.main", "import runpy, sys; _help()"])
+def test_start__loads_nothing_heavy(statement: str) -> None:
+    program = f"""
+import sys
+def _help():
+    sys.argv = ["sfc", "--help"]
+    from sfc_cli.main import main
+    try:
+        main()
+    except SystemExit as end:
+        assert not end.code
+{statement}
+loaded = [name for name in {HEAVY!r} if name in sys.modules]
+sys.exit(f"loaded: {{loaded}}" if loaded else 0)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
