@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
@@ -14,7 +14,7 @@ from sfc_cli.conversion.colours import Colours, Legend, choose_legend, palette_l
 from sfc_cli.conversion.sources import MaskSource, find_masks
 from sfc_cli.data.davis import DavisDataset
 from sfc_cli.data.frames import read_frame
-from sfc_cli.data.masks import Ids, open_image, read_ids, write_mask
+from sfc_cli.data.masks import Ids, open_image, read_ids, refuse_soft_edges, write_mask
 from sfc_cli.data.overlay import write_overlay
 from sfc_cli.errors import InputError, UsageError
 
@@ -40,8 +40,8 @@ def convert_masks(
     """Convert the masks of a folder.
 
     Read are the released script's files (``<video>_<t>_mask.png``), and indexed, grey or palette-coloured RGB
-    PNGs in a folder a sequence. With a data set each mask is brought to the size of its sequence's first
-    annotation by nearest-neighbour sampling.
+    PNGs in a folder a sequence. Where a sequence's grey masks hold 0 and 255 alone, 255 is object 1. With a
+    data set each mask is brought to the size of its sequence's first annotation by nearest-neighbour sampling.
 
     Args:
         source: The folder to read.
@@ -59,6 +59,9 @@ def convert_masks(
         raise UsageError("--to overlay needs the frames.", "Give --data.")
     if output.resolve() == source.resolve():
         raise UsageError(f"{output} is both input and output.", "Choose another folder for the output.")
+    if output.resolve().is_relative_to(source.resolve()):
+        # The next conversion would take this one's masks for further sequences.
+        raise UsageError(f"{output} lies inside {source}.", "Choose another folder for the output.")
     if dataset is not None and output.resolve().is_relative_to(dataset.root.resolve()):
         raise UsageError(f"{output} lies inside the data set {dataset.root}.", "Choose another folder.")
     sequences = 0
@@ -89,6 +92,7 @@ class _SequenceConverter:
         self._size: tuple[int, int] | None = None
         self._frames: dict[str, Path] = {}
         self._legend: Legend | None = None
+        self._is_binary = _are_binary(mask.path for mask in masks)
         if dataset is None:
             return
         annotation = self._first_annotation(sequence, dataset)
@@ -121,15 +125,36 @@ class _SequenceConverter:
             raise InputError(f"No frame {mask.stem} for {mask.path} in the data set.", "Check --data.")
         write_overlay(self._folder / f"{mask.stem}.jpg", read_frame(frame), ids)
 
+    def _read_stored(self, path: Path) -> Ids:
+        ids = read_ids(path)
+        if open_image(path).mode != "L":
+            return ids
+        if self._is_binary:
+            return ids // 255
+        refuse_soft_edges(ids, path)
+        return ids
+
     def _read(self, path: Path) -> Ids:
         import cv2
 
         colours = _read_colours(path)
         legend = self._legend or palette_legend()
-        ids = read_ids(path) if colours is None else legend.read(colours, path)
+        ids = self._read_stored(path) if colours is None else legend.read(colours, path)
         if self._size is not None and ids.shape != self._size[::-1]:
             ids = np.asarray(cv2.resize(ids, self._size, interpolation=cv2.INTER_NEAREST), np.uint8)
         return ids
+
+
+def _are_binary(paths: Iterable[Path]) -> bool:
+    """Tell whether a sequence's grey masks hold 0 and 255 alone: then 255 is an object, not void."""
+    found: set[int] = set()
+    for path in paths:
+        image = open_image(path)
+        if image.mode == "L":
+            found.update(np.unique(np.asarray(image)).tolist())
+            if not found <= {0, 255}:
+                return False
+    return 255 in found
 
 
 def _read_colours(path: Path) -> Colours | None:

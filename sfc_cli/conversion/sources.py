@@ -85,11 +85,13 @@ def _name_raw_masks(
             )
         found.append(MaskSource(path=path, sequence=sequences[video], stem=stems[video][frame]))
     for video, names in stems.items():
-        lacking = set(names) - {source.stem for source in found if source.sequence == sequences[video]}
+        there = {source.stem for source in found if source.sequence == sequences[video]}
+        lacking = [number for number, name in enumerate(names) if name not in there]
         if lacking:
+            first = next(iter(numbers)).with_name(f"{video}_{lacking[0]}_mask.png")
             raise InputError(
-                f"{len(lacking)} of {len(names)} frames of {sequences[video]} (video {video}) have no file, "
-                f"the first is frame {names.index(min(lacking))}.",
+                f"{len(lacking)} of {len(names)} frames of {sequences[video]} have no mask; "
+                f"the first missing is {first}.",
                 "Was the released script's run complete?",
             )
     return found

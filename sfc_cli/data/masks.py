@@ -97,14 +97,32 @@ def _ids_of_grey(values: Ids, path: Path) -> Ids:
     if np.array_equal(found, [0, 255]) or np.array_equal(found, [255]):
         binary: Ids = (values == 255).astype(np.uint8)
         return binary
+    refuse_soft_edges(values, path, by_area=True)
+    return values
+
+
+def refuse_soft_edges(values: Ids, path: Path, *, by_area: bool = False) -> None:
+    """Make sure that the values of a grey mask are ids, not a smoothed edge between 0 and 255.
+
+    Args:
+        values: The mask, uint8 [H, W].
+        path: Its file, for the error.
+        by_area: Refuse few values too, if 255 stands beside them and none of them fills an area. Right for
+            a first mask, whose objects are to be seen; later ones may shrink to a line.
+
+    Raises:
+        InputError: If they are not.
+    """
+    found = np.unique(values)
     between = found[(found > 0) & (found < 255)]
-    has_soft_edges = between.size > _MOST_GREY_IDS or (255 in found and not _has_solid_area(values, between))
+    has_soft_edges = between.size > _MOST_GREY_IDS or (
+        by_area and 255 in found and not _has_solid_area(values, between)
+    )
     if has_soft_edges:
         raise InputError(
             f"{path} is a grey mask with soft edges: {between.size} grey levels between 0 and 255.",
             "Save it without smoothing: one flat value an object, or 0 and 255 alone.",
         )
-    return values
 
 
 def _has_solid_area(values: Ids, candidates: Ids) -> bool:
