@@ -41,7 +41,7 @@ def convert_masks(
 
     Read are the released script's files (``<video>_<t>_mask.png``), and indexed, grey or palette-coloured RGB
     PNGs in a folder a sequence. Where a sequence's grey masks hold 0 and 255 alone, 255 is object 1. With a
-    data set each mask is brought to the size of its sequence's first annotation by nearest-neighbour sampling.
+    data set each mask is brought to the size of its sequence's first annotation by nearest neighbour.
 
     Args:
         source: The folder to read.

@@ -1,0 +1,116 @@
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from sfc_cli.inference.concurrency import ReadAhead, WriteBehind
+
+PATIENCE = 10.0
+
+
+def _wait_until(holds: object) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not holds():  # type: ignore[operator]
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.005)
+
+
+def test_read_ahead__all_items_in_order() -> None:
+    reader = ReadAhead(range(100), depth=3)
+    assert list(reader) == list(range(100))
+    reader.close()
+
+
+def test_read_ahead__reads_ahead_but_not_beyond_its_depth() -> None:
+    produced = []
+
+    def items() -> Iterator[int]:
+        for number in range(50):
+            produced.append(number)
+            yield number
+
+    reader = ReadAhead(items(), depth=4)
+    _wait_until(lambda: len(produced) >= 5)
+    time.sleep(0.2)
+    # Four in the queue, and one in hand.
+    assert len(produced) == 5
+    assert next(iter(reader)) == 0
+    reader.close()
+
+
+def test_read_ahead__error_comes_in_its_place() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        yield 2
+        raise ValueError("third")
+
+    reader, seen = ReadAhead(items(), depth=8), []
+    with pytest.raises(ValueError, match="third"):
+        seen.extend(iter(reader))
+    assert not seen or seen == [1, 2]
+    reader.close()
+
+
+def test_read_ahead__closed_while_full() -> None:
+    reader = ReadAhead(iter(int, 1), depth=2)
+    reader.close()
+    assert not any(thread.name == "sfc-read" for thread in threading.enumerate())
+
+
+def test_write_behind__finish_waits_for_all() -> None:
+    done = []
+    writing = WriteBehind(threads=2, depth=4)
+    for number in range(20):
+        writing.submit(lambda number=number: done.append(number))  # type: ignore[misc]
+    writing.finish()
+    assert sorted(done) == list(range(20))
+    writing.close()
+
+
+def test_write_behind__first_error_is_raised() -> None:
+    def fail() -> None:
+        raise OSError("full")
+
+    writing = WriteBehind(threads=1, depth=4)
+    writing.submit(fail)
+    with pytest.raises(OSError, match="full"):
+        writing.finish()
+    writing.close()
+
+
+def test_write_behind__submit_waits_when_much_is_pending() -> None:
+    gate, begun = threading.Event(), []
+
+    def task() -> None:
+        begun.append(1)
+        assert gate.wait(PATIENCE)
+
+    def submit_all() -> None:
+        for _ in range(5):
+            writing.submit(task)
+            submitted.append(1)
+
+    submitted: list[int] = []
+    writing = WriteBehind(threads=1, depth=2)
+    thread = threading.Thread(target=submit_all)
+    thread.start()
+    _wait_until(lambda: len(submitted) == 2)
+    time.sleep(0.1)
+    assert len(submitted) == 2
+    gate.set()
+    thread.join(PATIENCE)
+    writing.finish()
+    writing.close()
+    assert len(begun) == len(submitted) == 5
+
+
+def test_write_behind__discard_drops_errors() -> None:
+    def fail() -> None:
+        raise OSError("full")
+
+    writing = WriteBehind(threads=1, depth=4)
+    writing.submit(fail)
+    writing.discard()
+    writing.finish()
+    writing.close()

@@ -1,0 +1,63 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sfc_cli.errors import InputError
+from sfc_cli.inference.record import RunRecord, differences, read_record
+from sfc_cli.settings.propagation import PRESETS
+
+
+def _record(**changes: Any) -> RunRecord:
+    content: dict[str, Any] = {
+        "dataset": "davis",
+        "data": Path("/data/davis"),
+        "fine_grained": "fine-grained",
+        "semantic": "mocov1",
+        "settings": PRESETS["sfc"],
+        "precision": "exact",
+        "checkpoints": {"fc": {"file": "a.pth", "sha256": "12"}},
+        "device": "cpu",
+        "backend": "windowed",
+    }
+    return RunRecord(**{**content, **changes})
+
+
+def test_record__survives_its_file(tmp_path: Path) -> None:
+    record = _record()
+    record.sequences["b"] = {"frames": 2}
+    record.sequences["a"] = {"frames": 3}
+    record.write(tmp_path)
+    stored = read_record(tmp_path)
+    assert stored is not None
+    assert differences(stored, record.identity()) == []
+    assert list(stored["sequences"]) == ["a", "b"]
+    assert stored["command"] == "propagate"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"settings": PRESETS["single"]}, ["top_k 15 → 10", "radius 15.0 → 12.0", "temperature 0.1 → 0.05"]),
+        ({"semantic": None}, ["semantic mocov1 → None"]),
+        ({"precision": "fast"}, ["precision exact → fast"]),
+        ({"data": Path("/elsewhere")}, ["data /data/davis → /elsewhere"]),
+        ({"checkpoints": {"fc": {"file": "a.pth", "sha256": "34"}}}, ["another checkpoint"]),
+        # Where and how it is computed makes no other run of it.
+        ({"device": "H100", "backend": "fused", "dataset": "mine"}, []),
+    ],
+)
+def test_differences__one_phrase_each(change: dict[str, Any], said: list[str]) -> None:
+    found = differences(json.loads(_record().to_json()), _record(**change).identity())
+    assert len(found) == len(said)
+    for phrase, text in zip(found, said, strict=True):
+        assert text in phrase
+
+
+def test_read_record__none_or_damaged(tmp_path: Path) -> None:
+    assert read_record(tmp_path) is None
+    for content in ("{", "[1]", ""):
+        (tmp_path / "run.json").write_text(content)
+        with pytest.raises(InputError, match=r"run\.json"):
+            read_record(tmp_path)
