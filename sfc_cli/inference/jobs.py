@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, TypeVar
 
-from sfc_cli.data.davis import DavisDataset
-from sfc_cli.data.masks import Ids, open_image, read_first_mask
+from sfc_cli.data.frames import read_frame
+from sfc_cli.data.jhmdb import joints_file
+from sfc_cli.data.masks import Ids, read_first_mask
 from sfc_cli.errors import InputError, UsageError
 from sfc_cli.inference.record import RECORD_NAME, RunRecord, differences, read_record
 
@@ -22,11 +24,19 @@ class Job:
         name: The sequence.
         frames: Its frame files in order, at least two.
         first_mask: Ids of the first frame, uint8 [H, W].
+        resized: Height and width to which frames are brought for the networks; None for their own.
     """
 
     name: str
     frames: tuple[Path, ...]
     first_mask: Ids
+    resized: tuple[int, int] | None = None
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Height and width of what the networks see."""
+        height, width = self.first_mask.shape
+        return self.resized or (height, width)
 
     def outputs(self, output: Path) -> list[Path]:
         """Return the mask files of all frames."""
@@ -37,8 +47,25 @@ class Job:
         return [output / OVERLAY_FOLDER / self.name / f"{frame.stem}.jpg" for frame in self.frames]
 
 
-def prepare_jobs(dataset: DavisDataset, sequences: Sequence[str]) -> list[Job]:
+class MaskDataset(Protocol):
+    """A data set whose sequences have frames and a first mask."""
+
+    def frames(self, sequence: str) -> list[Path]:
+        """Return a sequence's frame files in order."""
+
+    def first_annotation(self, sequence: str, frame: Path) -> Path:
+        """Return the mask of the first frame."""
+
+
+def prepare_jobs(
+    dataset: MaskDataset, sequences: Sequence[str], resized: tuple[int, int] | None = None
+) -> list[Job]:
     """Check every sequence before any is begun: frames, first annotation, sizes.
+
+    Args:
+        dataset: Where the files are.
+        sequences: Their names.
+        resized: See ``Job``.
 
     Raises:
         InputError: Naming the first problem and how many more there are.
@@ -46,7 +73,7 @@ def prepare_jobs(dataset: DavisDataset, sequences: Sequence[str]) -> list[Job]:
     jobs, problems = [], []
     for name in sequences:
         try:
-            jobs.append(_prepare_job(dataset, name))
+            jobs.append(_prepare_job(dataset, name, resized))
         except InputError as error:
             problems.append(error)
     if problems:
@@ -55,7 +82,7 @@ def prepare_jobs(dataset: DavisDataset, sequences: Sequence[str]) -> list[Job]:
     return jobs
 
 
-def _prepare_job(dataset: DavisDataset, name: str) -> Job:
+def _prepare_job(dataset: MaskDataset, name: str, resized: tuple[int, int] | None) -> Job:
     frames = dataset.frames(name)
     if len(frames) < 2:
         raise InputError(
@@ -64,16 +91,31 @@ def _prepare_job(dataset: DavisDataset, name: str) -> Job:
         )
     path = dataset.first_annotation(name, frames[0])
     mask = read_first_mask(path)
-    width, height = open_image(frames[0]).size
+    height, width = read_frame(frames[0]).shape[:2]
     if mask.shape != (height, width):
         raise InputError(
             f"{path} has {mask.shape[1]}×{mask.shape[0]} pixels, its frame {frames[0]} {width}×{height}.",
             "Mask and frame must have one size.",
         )
-    return Job(name=name, frames=tuple(frames), first_mask=mask)
+    return Job(name=name, frames=tuple(frames), first_mask=mask, resized=resized)
 
 
-def share_of(jobs: Sequence[Job], rank: int, world: int) -> list[Job]:
+class HasFrames(Protocol):
+    """What sharing and opening need to know of a job."""
+
+    @property
+    def name(self) -> str:
+        """The sequence."""
+
+    @property
+    def frames(self) -> tuple[Path, ...]:
+        """Its frame files."""
+
+
+AnyJob = TypeVar("AnyJob", bound=HasFrames)
+
+
+def share_of(jobs: Sequence[AnyJob], rank: int, world: int) -> list[AnyJob]:
     """Return the sequences that one of several processes does: the longest first, each to the least busy.
 
     Args:
@@ -91,7 +133,7 @@ def share_of(jobs: Sequence[Job], rank: int, world: int) -> list[Job]:
     return mine
 
 
-def open_output(output: Path, record: RunRecord, jobs: Sequence[Job], *, overwrite: bool) -> None:
+def open_output(output: Path, record: RunRecord, jobs: Sequence[HasFrames], *, overwrite: bool) -> None:
     """Make a results folder ready: new, or continued if it belongs to the same run.
 
     Args:
@@ -148,3 +190,4 @@ def _remove_results(output: Path, sequence: str) -> None:
     for folder, pattern in ((output / sequence, "*.png"), (output / OVERLAY_FOLDER / sequence, "*.jpg")):
         for path in folder.glob(pattern) if folder.is_dir() else ():
             path.unlink()
+    joints_file(output, sequence).unlink(missing_ok=True)

@@ -45,3 +45,16 @@ def test_share_of__longest_first() -> None:
     jobs = [_job("short", 3), _job("long", 90), _job("middle", 40), _job("other", 40)]
     assert [job.name for job in share_of(jobs, 0, 2)] == ["long"]
     assert [job.name for job in share_of(jobs, 1, 2)] == ["middle", "other", "short"]
+
+
+def test_prepare_jobs__size_as_the_frame_is_shown(make_davis: MakeDavis) -> None:
+    # A phone stores a portrait lying down, with a note to turn it; OpenCV turns it, and so do viewers.
+    from PIL import Image
+
+    data = make_davis({"only": 2}, size=(48, 64))
+    path = data / "JPEGImages" / "480p" / "only" / "00000.jpg"
+    with Image.open(path) as image:
+        note = image.getexif()
+        note[0x0112] = 6
+        image.transpose(Image.Transpose.ROTATE_90).save(path, exif=note)
+    assert prepare_jobs(DavisDataset(root=data), ["only"])[0].first_mask.shape == (48, 64)
