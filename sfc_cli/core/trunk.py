@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
+from sfc_cli.errors import InputError
+
 Architecture = Literal["resnet18", "resnet50"]
 Padding = Literal["zeros", "reflect"]
 
@@ -39,6 +41,7 @@ class Trunk(nn.Module):
             raise ValueError(f"architecture {architecture!r} is not one of {get_args(Architecture)}")
         resnet = models.get_model(architecture, weights=None)
         self.architecture: Architecture = architecture
+        self.padding: Padding = padding
         self.conv1 = resnet.conv1
         self.bn1 = resnet.bn1
         self.relu = resnet.relu
@@ -58,7 +61,16 @@ class Trunk(nn.Module):
 
         Returns:
             [B, C, ceil(H/8), ceil(W/8)], not normalised; C is 256 or 1024 after ``layer3``.
+
+        Raises:
+            InputError: If the frames are too small to be padded by reflection.
         """
+        height, width = frames.shape[-2:]
+        if self.padding == "reflect" and min(height, width) <= STRIDE:
+            raise InputError(
+                f"Frames of {width}×{height} pixels are too small for a network that pads by reflection.",
+                f"Both sides must be above {STRIDE} pixels.",
+            )
         maps = self.maxpool(self.relu(self.bn1(self.conv1(frames))))  # [B, 64, H/4, W/4]
         maps = self.layer3(self.layer2(self.layer1(maps)))  # [B, C, h, w]
         if self.layer4 is not None:

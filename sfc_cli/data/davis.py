@@ -131,6 +131,10 @@ class DavisDataset:
         # A split of the 2016 benchmark lists a pair of files a line; its sequences are their folders.
         if all(line.startswith("/") for line in names):
             names = [line.split()[0].rsplit("/", 2)[-2] for line in names]
+        for name in names:
+            # Results are written under these names: none may lead out of their folder.
+            if not name or name.startswith("/") or ".." in Path(name).parts:
+                raise InputError(f"{path} lists {name!r}, which is no sequence's name.", "Correct the list.")
         return list(dict.fromkeys(names))
 
     def _require_folder(self, folder: Path, what: str) -> None:

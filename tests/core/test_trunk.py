@@ -7,6 +7,7 @@ from torch.nn import functional
 from torchvision import models
 
 from sfc_cli.core.trunk import CHANNELS, STRIDE, Architecture, Padding, Trunk, step_batchnorm_on_zeros
+from sfc_cli.errors import InputError
 
 ARCHITECTURES: tuple[Architecture, ...] = ("resnet18", "resnet50")
 
@@ -94,6 +95,14 @@ def test_forward__reflect_padding_takes_effect() -> None:
         functional.pad(frames, (3, 3, 3, 3), mode="reflect"), trunk.conv1.weight, stride=2
     )
     torch.testing.assert_close(trunk.conv1(frames), expected)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (8, 40), (40, 8)])
+def test_forward__too_small_for_reflect_padding(size: tuple[int, int]) -> None:
+    trunk = Trunk("resnet18", padding="reflect").eval()
+    with pytest.raises(InputError, match=f"{size[1]}×{size[0]} pixels are too small"):
+        trunk(torch.zeros(1, 3, *size))
+    assert trunk(torch.zeros(1, 3, 9, 9)).shape == (1, 256, 2, 2)
 
 
 def test_trunk__unknown_architecture() -> None:

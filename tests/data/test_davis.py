@@ -94,6 +94,15 @@ def test_sequences__list_that_is_no_text(layout: Path) -> None:
         DavisDataset(root=layout).sequences()
 
 
+@pytest.mark.parametrize("name", ["../ant", "ant/../../x", "/ant"])
+def test_sequences__names_that_lead_elsewhere(layout: Path, name: str) -> None:
+    path = _write_split(layout, "val", f"zebra\n{name}\n")
+    with pytest.raises(InputError, match="is no sequence's name") as caught:
+        DavisDataset(root=layout).sequences()
+    assert str(path) in caught.value.message
+    assert name in caught.value.message
+
+
 def test_sequences__chosen_are_unknown(layout: Path) -> None:
     with pytest.raises(InputError, match="No sequence cat, dog in split 'val'") as caught:
         DavisDataset(root=layout).sequences(chosen=["ant", "cat", "dog"])
