@@ -96,7 +96,8 @@ def read_record(folder: Path) -> dict[str, Any] | None:
         raise InputError(
             f"{path} cannot be read: {error}.", "Remove it, or choose another --output."
         ) from None
-    if not isinstance(content, dict):
+    parts = ("settings", "checkpoints", "sequences")
+    if not isinstance(content, dict) or not all(isinstance(content.get(part, {}), dict) for part in parts):
         raise InputError(f"{path} is not a run's record.", "Remove it, or choose another --output.")
     return content
 

@@ -57,7 +57,7 @@ def test_differences__one_phrase_each(change: dict[str, Any], said: list[str]) -
 
 def test_read_record__none_or_damaged(tmp_path: Path) -> None:
     assert read_record(tmp_path) is None
-    for content in ("{", "[1]", ""):
+    for content in ("{", "[1]", "", '{"sequences": [1]}', '{"settings": 3}'):
         (tmp_path / "run.json").write_text(content)
         with pytest.raises(InputError, match=r"run\.json"):
             read_record(tmp_path)
