@@ -25,7 +25,7 @@ Data = Annotated[
     str,
     typer.Option(
         help="A data set's name (sample, davis, or a name from sfc.yaml, $SFC_DATA or ./data) or a path to a "
-        "folder in the DAVIS layout."
+        "folder in the DAVIS layout; JHMDB's and VIP's are recognised too."
     ),
 ]
 Split = Annotated[str, typer.Option(help="The split: a list in <data>/ImageSets/2017, without .txt.")]

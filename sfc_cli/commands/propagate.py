@@ -8,10 +8,11 @@ from typing import Annotated, Literal
 import typer
 
 from sfc_cli.commands import options
-from sfc_cli.commands.options import Checkpoints, Data, Debug, Split, Verbose
+from sfc_cli.commands.options import Checkpoints, Data, Debug, Verbose
 from sfc_cli.settings.propagation import PRESETS, Backend, BatchNormMode, Precision
 
 _SFC, _SINGLE = PRESETS["sfc"], PRESETS["single"]
+_SETTINGS = ("top_k", "radius", "temperature", "context_frames", "fusion_weight", "batchnorm")
 
 
 def _defaults(name: str) -> str:
@@ -21,7 +22,9 @@ def _defaults(name: str) -> str:
 
 def propagate(
     data: Data = "davis",
-    split: Split = "val",
+    split: Annotated[
+        str | None, typer.Option(help="The split. [default: val; 1 for JHMDB]", metavar="NAME")
+    ] = None,
     sequences: options.Sequences = None,
     fc: Annotated[
         str | None,
@@ -94,6 +97,7 @@ def propagate(
     from sfc_cli.inference.dataset import DatasetRun
 
     options.set_up_logging(verbose)
+    given = (top_k, radius, temperature, context_frames, fusion_weight, batchnorm)
     run = DatasetRun.prepare(
         data=data,
         split=split,
@@ -102,14 +106,7 @@ def propagate(
         semantic=semantic,
         checkpoints=checkpoints,
         output=output,
-        chosen={
-            "top_k": top_k,
-            "radius": radius,
-            "temperature": temperature,
-            "context_frames": context_frames,
-            "fusion_weight": fusion_weight,
-            "batchnorm": batchnorm,
-        },
+        chosen=dict(zip(_SETTINGS, given, strict=True)),
         device=device,
         backend=backend,
         precision=precision,

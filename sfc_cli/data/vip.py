@@ -80,6 +80,20 @@ class VipDataset:
             raise InputError(f"No annotations in {folder}.", "Expected masks of category ids as PNG.")
         return paths
 
+    def first_annotation(self, sequence: str, frame: Path) -> Path:
+        """Return the mask of a video's first frame.
+
+        Raises:
+            InputError: If it is missing.
+        """
+        path = self.base / "Annotations" / "Category_ids" / sequence / f"{frame.stem}.png"
+        if not path.is_file():
+            raise InputError(
+                f"No annotation for the first frame of {sequence}: {path} is missing.",
+                "Label propagation starts from the first frame's mask; put it there.",
+            )
+        return path
+
     def frames(self, sequence: str) -> list[Path]:
         """Return a video's frames in order.
 

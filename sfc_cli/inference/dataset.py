@@ -17,9 +17,10 @@ from sfc_cli.core.propagation import backend_for
 from sfc_cli.core.propagation.matching import require_reachable
 from sfc_cli.core.ranks import Ranks, gathered, joined, read_ranks
 from sfc_cli.core.trunk import STRIDE
-from sfc_cli.data.davis import DavisDataset
 from sfc_cli.errors import InputError, SfcError, UsageError
-from sfc_cli.inference.jobs import Job, open_output, prepare_jobs, share_of
+from sfc_cli.inference.jobs import Job, open_output, share_of
+from sfc_cli.inference.keypoints import KeypointJob, run_keypoint_jobs
+from sfc_cli.inference.layouts import find_jobs
 from sfc_cli.inference.record import RunRecord
 from sfc_cli.inference.runner import Observer, run_jobs
 from sfc_cli.inference.video import VideoPropagator
@@ -41,7 +42,7 @@ class DatasetRun:
         ranks: This process among those that share the sequences.
     """
 
-    jobs: Sequence[Job]
+    jobs: list[Job] | list[KeypointJob]
     output: Path
     record: RunRecord
     propagator: VideoPropagator
@@ -52,7 +53,7 @@ class DatasetRun:
         cls,
         *,
         data: str,
-        split: str,
+        split: str | None,
         sequences: Sequence[str] | None,
         fine_grained: str | None,
         semantic: str | None,
@@ -67,7 +68,7 @@ class DatasetRun:
 
         Args:
             data: A data set's name or path.
-            split: The split's name.
+            split: The split's name; None for the layout's own.
             sequences: Only these; None for all.
             fine_grained: The network of ``--fc``.
             semantic: The network of ``--semantic``.
@@ -98,9 +99,8 @@ class DatasetRun:
             for option, name in (("fc", fine_grained), ("semantic", semantic))
             if name
         }
-        dataset = DavisDataset(root=root)
-        jobs = prepare_jobs(dataset, dataset.sequences(split, sequences))
-        for height, width in {job.first_mask.shape for job in jobs}:
+        jobs = find_jobs(root, split, sequences)
+        for height, width in {job.input_size for job in jobs}:
             require_reachable(-(-height // STRIDE), -(-width // STRIDE), settings)
         ranks = read_ranks()
         place = choose_device(device, ranks)
@@ -116,6 +116,7 @@ class DatasetRun:
             semantic=semantic,
             settings=settings,
             precision=precision,
+            input_size=_common_resize(jobs),
             checkpoints={option: _checkpoint_entry(source) for option, source in sources.items()},
             device=torch.cuda.get_device_name(place) if place.type == "cuda" else "cpu",
             backend=chosen_backend,
@@ -145,16 +146,7 @@ class DatasetRun:
             self._open(overwrite)
             failure: InputError | None = None
             try:
-                run_jobs(
-                    share_of(self.jobs, self.ranks.rank, self.ranks.world),
-                    self.propagator,
-                    self.output,
-                    self.record,
-                    observer,
-                    overwrite=overwrite,
-                    overlay=overlay,
-                    keep_record=self.ranks.world == 1,
-                )
+                self._run(observer, overwrite=overwrite, overlay=overlay)
             except InputError as error:
                 failure = error
             for sequences in gathered(self.record.sequences, self.ranks):
@@ -163,6 +155,18 @@ class DatasetRun:
                 self.record.write(self.output)
         if failure is not None:
             raise failure
+
+    def _run(self, observer: Observer, *, overwrite: bool, overlay: bool) -> None:
+        """Run this process's share."""
+        share = share_of(self.jobs, self.ranks.rank, self.ranks.world)
+        masks = [job for job in share if isinstance(job, Job)]
+        keypoints = [job for job in share if isinstance(job, KeypointJob)]
+        where = (self.propagator, self.output, self.record, observer)
+        keep_record = self.ranks.world == 1
+        if keypoints:
+            run_keypoint_jobs(keypoints, *where, overwrite=overwrite, keep_record=keep_record)
+        else:
+            run_jobs(masks, *where, overwrite=overwrite, overlay=overlay, keep_record=keep_record)
 
     def _open(self, overwrite: bool) -> None:
         """Let the first process open the results folder; all of them stop if it cannot."""
@@ -193,6 +197,12 @@ def choose_device(name: str, ranks: Ranks) -> torch.device:
     if name == "cpu" or not available:
         return torch.device("cpu")
     return torch.device("cuda", ranks.local_rank % torch.cuda.device_count())
+
+
+def _common_resize(jobs: Sequence[Job | KeypointJob]) -> tuple[int, int] | None:
+    """Return the size to which all frames of a layout are brought, if they are."""
+    first = jobs[0]
+    return first.resized if isinstance(first, Job) else first.input_size
 
 
 def default_output(dataset: str, fine_grained: str | None, semantic: str | None) -> Path:

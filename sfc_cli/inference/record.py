@@ -30,6 +30,7 @@ class RunRecord:
         semantic: Name or path given to ``--semantic``.
         settings: The resolved settings.
         precision: Of the computation.
+        input_size: Height and width to which frames are brought for the networks; None for their own.
         checkpoints: File name and SHA-256 of each network's checkpoint, by option.
         device: Where it ran.
         backend: What computed the propagation.
@@ -42,6 +43,7 @@ class RunRecord:
     semantic: str | None
     settings: PropagationSettings
     precision: str
+    input_size: tuple[int, int] | None = None
     checkpoints: dict[str, dict[str, str | None]]
     device: str
     backend: str
@@ -57,6 +59,7 @@ class RunRecord:
                 "semantic": self.semantic,
                 **asdict(self.settings),
                 "precision": self.precision,
+                "input_size": list(self.input_size) if self.input_size else None,
             },
             "checkpoints": self.checkpoints,
         }

@@ -164,7 +164,9 @@ class _Attempt:
         masks, pictures = job.outputs(self.output), job.overlays(self.output)
         for folder in (masks[0].parent, pictures[0].parent):
             remove_parts(folder)
-        for number, labelled in enumerate(self.propagator.run(frames, job.first_mask)):
+        for number, labelled in enumerate(
+            self.propagator.run(frames, job.first_mask, input_size=job.resized)
+        ):
             picture = pictures[number] if self.overlay else None
             self.writing.submit(_Write(labelled.mask, masks[number], labelled.frame, picture))
             self.observer.frame()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,8 @@ from sfc_cli.data.masks import Ids, object_ids
 from sfc_cli.data.soft_labels import SoftLabels, enlarge_to_mask, shrink_mask
 from sfc_cli.errors import InputError
 from sfc_cli.settings.propagation import Backend, PropagationSettings
+
+Size = tuple[int, int]
 
 _MOST_FRAMES_AT_ONCE = 8
 # What a ResNet-50's widest maps take per pixel and frame at once, measured generously.
@@ -66,47 +69,73 @@ class VideoPropagator:
         free, _ = torch.cuda.mem_get_info(self.extractor.device)
         return max(1, min(self._most_at_once, free // (2 * _BYTES_PER_PIXEL * height * width)))
 
-    def run(self, frames: Iterable[Frame], first_mask: Ids) -> Iterator[Labelled]:
+    def run(
+        self, frames: Iterable[Frame], first_mask: Ids, *, input_size: Size | None = None
+    ) -> Iterator[Labelled]:
         """Propagate a first mask through a video's frames, holding only the context in memory.
 
         Args:
             frames: The video's frames in order, all of one size.
             first_mask: Ids of the first frame, uint8 [H, W]; 255 is void and is not propagated.
+            input_size: Height and width to which frames are resized for the networks; None for their own.
 
         Yields:
             Every frame with its mask; that of the first frame is ``first_mask`` itself.
 
         Raises:
-            InputError: If the mask and a frame differ in size, or no frame follows the first.
+            InputError: If the mask and a frame differ in size.
+        """
+        objects = object_ids(first_mask)
+        checked = (_of_size(frame, first_mask, number) for number, frame in enumerate(frames))
+        stream = self.soft_labels(
+            checked, lambda height, width: shrink_mask(first_mask, objects, height, width), input_size
+        )
+        for frame, labels in stream:
+            yield Labelled(
+                frame, _MaskOf(labels, objects, *first_mask.shape) if labels else lambda: first_mask
+            )
+
+    def soft_labels(
+        self,
+        frames: Iterable[Frame],
+        first_labels: Callable[[int, int], SoftLabels],
+        input_size: Size | None = None,
+    ) -> Iterator[tuple[Frame, Callable[[], SoftLabels] | None]]:
+        """Propagate soft labels through a video's frames.
+
+        Args:
+            frames: The video's frames in order, all of one size.
+            first_labels: Gives the first frame's labels [K, h, w] for h and w.
+            input_size: Height and width to which frames are resized for the networks; None for their own.
+
+        Yields:
+            Every frame with a function that gives its labels, float32 [K, h, w], in any thread; None for
+            the first.
+
+        Raises:
+            InputError: If there is no frame.
         """
         stream = iter(frames)
         first = next(stream, None)
         if first is None:
             raise InputError("The video has no frame.")
-        _require_size(first, first_mask, 0)
-        objects = object_ids(first_mask)
-        yield Labelled(first, lambda: first_mask)
+        yield first, None
 
-        features = self.extractor(_as_batch([first]))
+        features = self.extractor(_as_batch([first], input_size))
         height, width = features.shape[2:]
-        first_labels = torch.from_numpy(shrink_mask(first_mask, objects, height, width))
         propagator = LabelPropagator(
             features[0],
-            first_labels.to(features.device),
+            torch.from_numpy(first_labels(height, width)).to(features.device),
             self.settings,
             backend=self.backend,
             precision=self.extractor.precision,
         )
-        at_once = self._frames_at_once(*first_mask.shape)
-        done = 1
+        at_once = self._frames_at_once(*(input_size or first.shape[:2]))
         try:
             while batch := list(itertools.islice(stream, at_once)):
-                for number, frame in enumerate(batch, start=done):
-                    _require_size(frame, first_mask, number)
-                labels = _Download(propagator.step(self.extractor(_as_batch(batch))))
+                labels = _Download(propagator.step(self.extractor(_as_batch(batch, input_size))))
                 for number, frame in enumerate(batch):
-                    yield Labelled(frame, _MaskOf(labels, number, objects, frame.shape[0], frame.shape[1]))
-                done += len(batch)
+                    yield frame, partial(labels.frame, number)
         finally:
             propagator.close()
 
@@ -133,22 +162,30 @@ class _Download:
 class _MaskOf:
     """Enlarges one frame's soft labels to its mask when called."""
 
-    def __init__(self, labels: _Download, number: int, objects: Ids, height: int, width: int) -> None:
-        self._labels, self._number, self._objects = labels, number, objects
+    def __init__(self, labels: Callable[[], SoftLabels], objects: Ids, height: int, width: int) -> None:
+        self._labels, self._objects = labels, objects
         self._height, self._width = height, width
 
     def __call__(self) -> Ids:
-        return enlarge_to_mask(self._labels.frame(self._number), self._objects, self._height, self._width)
+        return enlarge_to_mask(self._labels(), self._objects, self._height, self._width)
 
 
-def _as_batch(frames: list[Frame]) -> Tensor:
+def _as_batch(frames: list[Frame], size: Size | None) -> Tensor:
+    if size is not None:
+        import cv2
+
+        height, width = size
+        frames = [
+            np.asarray(cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR)) for frame in frames
+        ]
     return torch.from_numpy(np.stack(frames))  # [B, H, W, 3]
 
 
-def _require_size(frame: Frame, mask: Ids, number: int) -> None:
+def _of_size(frame: Frame, mask: Ids, number: int) -> Frame:
     if frame.shape[:2] != mask.shape:
         raise InputError(
             f"Frame {number} has {frame.shape[1]}×{frame.shape[0]} pixels, the first mask "
             f"{mask.shape[1]}×{mask.shape[0]}.",
             "All frames of a sequence and its mask must have one size.",
         )
+    return frame
