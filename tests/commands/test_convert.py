@@ -93,6 +93,15 @@ def test_convert__brings_masks_to_the_annotations_size(make_davis: MakeDavis) ->
     _require(Path("out"), _annotations(data))
 
 
+def test_convert__enlarges_without_inventing_ids(make_davis: MakeDavis) -> None:
+    data = make_davis({"only": 2}, ids=(1, 9))
+    small = {name: ids[::2, ::2] for name, ids in _annotations(data).items()}
+    for name, ids in small.items():
+        write_mask(Path("in", name), ids)
+    _convert("in", "out", "--data", data)
+    _require(Path("out"), {n: ids.repeat(2, axis=0).repeat(2, axis=1) for n, ids in small.items()})
+
+
 def test_convert__frames_names_come_from_the_data(make_davis: MakeDavis) -> None:
     data = make_davis({"only": 2})
     for folder, suffix in (("JPEGImages", "jpg"), ("Annotations", "png")):
