@@ -12,10 +12,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from sfc_cli.core.ranks import Ranks, read_ranks
 from sfc_cli.data.frame_folders import FrameIndex
 from sfc_cli.errors import UsageError
 from sfc_cli.settings.pretraining import PretrainingSettings
-from sfc_cli.training.distribution import JointBatchNorm2d, Ranks, join_batchnorm, read_ranks
+from sfc_cli.training.distribution import JointBatchNorm2d, join_batchnorm
 from sfc_cli.training.loading import load_batches
 from sfc_cli.training.plan import Plan
 from sfc_cli.training.stepping import Stepper

@@ -60,17 +60,17 @@ def train(
 def test_run__resumes_to_the_losses_of_an_unbroken_run(
     index: FrameIndex, tmp_path: Path, small: Callable
 ) -> None:
-    whole, outcome = train(index, tmp_path / "whole", small(epochs=4))
-    assert outcome == Outcome(ending="finished", step=16, total_steps=16)
-    # Two epochs, and then two more, saved in the middle of an epoch once.
-    first, outcome = train(index, tmp_path / "parts", small(epochs=4, steps=6))
-    assert outcome == Outcome(ending="steps", step=6, total_steps=16)
+    whole, outcome = train(index, tmp_path / "whole", small(epochs=4, batch_size=4))
+    assert outcome == Outcome(ending="finished", step=8, total_steps=8)
+    # In three parts, one of which ends in the middle of an epoch.
+    first, outcome = train(index, tmp_path / "parts", small(epochs=4, batch_size=4, steps=3))
+    assert outcome == Outcome(ending="steps", step=3, total_steps=8)
     torch.manual_seed(99)
-    second, _ = train(index, tmp_path / "parts", small(epochs=4, steps=8), resume=True)
-    third, outcome = train(index, tmp_path / "parts", small(epochs=4, workers=1), resume=True)
+    second, _ = train(index, tmp_path / "parts", small(epochs=4, batch_size=4, steps=4), resume=True)
+    third, outcome = train(index, tmp_path / "parts", small(epochs=4, batch_size=4, workers=1), resume=True)
     assert outcome.ending == "finished"
     assert first.losses + second.losses + third.losses == whole.losses
-    assert [record.step for record in third.records] == list(range(9, 17))
+    assert [record.step for record in third.records] == list(range(5, 9))
     ends = [read_checkpoint(tmp_path / name / "pretrained_fc.pth") for name in ("whole", "parts")]
     assert ends[0]["epoch"] == ends[1]["epoch"] == 3
     for key, value in ends[0]["model"].items():

@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
+from sfc_cli.core.ranks import joined, read_ranks
 from sfc_cli.data.frame_folders import index_frames
 from sfc_cli.settings.pretraining import PretrainingSettings
-from sfc_cli.training.distribution import joined, read_ranks
 from sfc_cli.training.loading import load_batches
 from sfc_cli.training.plan import Plan
 from sfc_cli.training.stepping import Stepper
