@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sfc_cli.data.frames import read_frame
 from sfc_cli.data.jhmdb import joints_file
@@ -155,6 +155,7 @@ def open_output(output: Path, record: RunRecord, jobs: Sequence[HasFrames], *, o
         raise InputError(f"--output {output} is a file.", "Name a folder.")
     old = read_record(output)
     stays: dict[str, dict[str, object]] = {}
+    begun = _begun(old)
     if old is None:
         if not overwrite and output.is_dir() and any(path.name[0] != "." for path in output.iterdir()):
             raise UsageError(
@@ -170,14 +171,25 @@ def open_output(output: Path, record: RunRecord, jobs: Sequence[HasFrames], *, o
     else:
         record.started = old.get("started", record.started)
         stays = dict(old.get("sequences") or {})
+        record.planned += sorted(begun)
+    mine = {job.name for job in jobs}
     if overwrite and old is not None:
-        replaced = {job.name for job in jobs} | ((old.get("sequences") or {}).keys() - stays.keys())
-        for name in replaced:
+        for name in mine | (begun - set(record.planned)):
             stays.pop(name, None)
             _remove_results(output, name)
+    record.planned = sorted(mine.union(record.planned))
     record.sequences.update(stays)
     remove_parts(output)
     record.write(output)
+
+
+def _begun(record: dict[str, Any] | None) -> set[str]:
+    """Return the sequences that a stored run finished or set out to do."""
+    if record is None:
+        return set()
+    planned = record.get("planned")
+    names = {*(record.get("sequences") or {}), *(planned if isinstance(planned, list) else [])}
+    return {str(name) for name in names if ".." not in Path(str(name)).parts}
 
 
 def remove_parts(folder: Path) -> None:

@@ -34,6 +34,7 @@ class RunRecord:
         checkpoints: File name and SHA-256 of each network's checkpoint, by option.
         device: Where it ran.
         backend: What computed the propagation.
+        planned: The sequences that the run and those it continues set out to do.
         sequences: Frames, objects, seconds and frames per second of each finished sequence.
     """
 
@@ -47,6 +48,7 @@ class RunRecord:
     checkpoints: dict[str, dict[str, str | None]]
     device: str
     backend: str
+    planned: list[str] = field(default_factory=list)
     sequences: dict[str, dict[str, Any]] = field(default_factory=dict)
     started: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
 
@@ -75,6 +77,7 @@ class RunRecord:
             "device": self.device,
             "backend": self.backend,
             "versions": {"python": platform.python_version(), **_package_versions()},
+            "planned": sorted(self.planned),
             "sequences": dict(sorted(self.sequences.items())),
         }
         return json.dumps(content, indent=1, ensure_ascii=False) + "\n"

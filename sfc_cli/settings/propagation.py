@@ -13,6 +13,10 @@ Backend = Literal["auto", "reference", "windowed", "fused"]
 Precision = Literal["exact", "fast"]
 
 
+# A window's features are held in memory: longer ones are a slip of the hand.
+MOST_CONTEXT_FRAMES = 1000
+
+
 @dataclass(frozen=True, kw_only=True)
 class PropagationSettings:
     """How labels travel from the context frames to the next frame.
@@ -43,6 +47,10 @@ class PropagationSettings:
             _require_positive(name, getattr(self, name))
         for name in ("radius", "temperature", "fusion_weight"):
             _require_positive(name, getattr(self, name))
+        if self.context_frames > MOST_CONTEXT_FRAMES:
+            raise UsageError(
+                f"--context-frames is {self.context_frames}.", f"It must be {MOST_CONTEXT_FRAMES} at most."
+            )
         if self.batchnorm not in get_args(BatchNormMode):
             raise UsageError(
                 f"--batchnorm {self.batchnorm!r} is not known.",

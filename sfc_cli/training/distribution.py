@@ -1,78 +1,22 @@
-"""One training over several processes: finding the others, averaging gradients, joint BatchNorm."""
+"""One training over several processes: averaging gradients, joint BatchNorm, order among them."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
 
-from sfc_cli.errors import UsageError
-
-
-@dataclass(frozen=True)
-class Ranks:
-    """This process among all processes of a training, as ``torchrun`` numbers them.
-
-    Args:
-        rank: Its number.
-        world: How many there are.
-        local_rank: Its number on this machine.
-        local_world: How many run on this machine.
-    """
-
-    rank: int = 0
-    world: int = 1
-    local_rank: int = 0
-    local_world: int = 1
-
-    @property
-    def leads(self) -> bool:
-        """Whether this process writes files and prints."""
-        return self.rank == 0
-
-
-def read_ranks() -> Ranks:
-    """Read this process's place from the environment that ``torchrun`` sets; one process alone without it.
-
-    Raises:
-        UsageError: If the variables are incomplete or no numbers.
-    """
-    if "WORLD_SIZE" not in os.environ:
-        return Ranks()
-    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
-    try:
-        rank, world, local_rank, local_world = (int(os.environ[name]) for name in names)
-    except (KeyError, ValueError):
-        found = ", ".join(f"{name}={os.environ.get(name, '(missing)')}" for name in names)
-        raise UsageError(
-            f"The environment names several processes incompletely: {found}.",
-            "Start with `torchrun --nproc-per-node N -m sfc_cli pretrain …`, or unset WORLD_SIZE.",
-        ) from None
-    return Ranks(rank, world, local_rank, local_world)
+from sfc_cli.core.ranks import Ranks
 
 
 def restarted_by_torchrun() -> bool:
     """Tell whether ``torchrun`` started this process again after a failure."""
     return os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
-
-
-@contextlib.contextmanager
-def joined(ranks: Ranks, device: torch.device) -> Iterator[None]:
-    """Join the other processes for the time of the context: NCCL between cards, gloo between CPUs."""
-    if ranks.world == 1:
-        yield
-        return
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    try:
-        yield
-    finally:
-        dist.destroy_process_group()
 
 
 @contextlib.contextmanager

@@ -17,11 +17,12 @@ import torch
 from torch import Tensor
 
 from sfc_cli.core.correspondence import Correspondence, momentum_at
+from sfc_cli.core.ranks import Ranks
 from sfc_cli.data.frame_folders import FrameIndex
 from sfc_cli.errors import InputError, SfcError
 from sfc_cli.settings.pretraining import PretrainingSettings
 from sfc_cli.training.checkpoints import NETWORK_NAME, STATE_NAME, Run, load_state, save_network, save_state
-from sfc_cli.training.distribution import Ranks, sum_over_ranks
+from sfc_cli.training.distribution import sum_over_ranks
 from sfc_cli.training.loading import Batch, load_batches, worker_count
 from sfc_cli.training.plan import Plan
 from sfc_cli.training.stepping import Stepper

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 import sfc_cli
+from sfc_cli.core.ranks import Ranks, joined, read_ranks
 from sfc_cli.data.files import write_text
 from sfc_cli.data.frame_folders import FrameIndex, index_frames
 from sfc_cli.errors import InputError, SfcError, UsageError
@@ -19,7 +20,7 @@ from sfc_cli.settings.locations import find_data
 from sfc_cli.settings.pretraining import PretrainingSettings
 from sfc_cli.training.checkpoints import NETWORK_NAME, STATE_NAME, clear_leftovers
 from sfc_cli.training.console import ConsoleWatcher, show_preflight
-from sfc_cli.training.distribution import Ranks, joined, leader_first, read_ranks, restarted_by_torchrun
+from sfc_cli.training.distribution import leader_first, restarted_by_torchrun
 from sfc_cli.training.loop import Outcome, Training
 from sfc_cli.training.preflight import inspect
 from sfc_cli.training.quick_check import quick_check

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from sfc_cli.core.correspondence import Correspondence
+from sfc_cli.core.ranks import Ranks
 from sfc_cli.data.crops import normalise
 from sfc_cli.errors import UsageError
 from sfc_cli.settings.pretraining import PretrainingSettings
-from sfc_cli.training.distribution import Ranks, distribute
+from sfc_cli.training.distribution import distribute
 from sfc_cli.training.loading import Batch
 
 ResolvedPrecision = Literal["fp32", "tf32", "bf16"]

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -6,7 +7,9 @@ import pytest
 
 from sfc_cli.data.davis import DavisDataset
 from sfc_cli.errors import InputError
-from sfc_cli.inference.jobs import Job, prepare_jobs, share_of
+from sfc_cli.inference.jobs import Job, open_output, prepare_jobs, share_of
+from sfc_cli.inference.record import RunRecord
+from sfc_cli.settings import PropagationSettings
 
 MakeDavis = Callable[..., Path]
 
@@ -14,6 +17,20 @@ MakeDavis = Callable[..., Path]
 def _job(name: str, frames: int) -> Job:
     paths = tuple(Path(f"{t:05d}.jpg") for t in range(frames))
     return Job(name=name, frames=paths, first_mask=np.ones((2, 2), np.uint8))
+
+
+def _record(folder: Path, **settings: int) -> RunRecord:
+    return RunRecord(
+        dataset="made",
+        data=folder / "data",
+        fine_grained="random18",
+        semantic=None,
+        settings=PropagationSettings(**settings),
+        precision="exact",
+        checkpoints={},
+        device="cpu",
+        backend="windowed",
+    )
 
 
 def test_prepare_jobs__what_is_to_be_done(make_davis: MakeDavis) -> None:
@@ -58,3 +75,25 @@ def test_prepare_jobs__size_as_the_frame_is_shown(make_davis: MakeDavis) -> None
         note[0x0112] = 6
         image.transpose(Image.Transpose.ROTATE_90).save(path, exif=note)
     assert prepare_jobs(DavisDataset(root=data), ["only"])[0].first_mask.shape == (48, 64)
+
+
+def test_open_output__other_settings_remove_what_a_killed_run_had_begun(tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    first = _record(tmp_path)
+    open_output(output, first, [_job("a", 2), _job("b", 2)], overwrite=False)
+    # Killed before any sequence entered the record, with the masks of one complete.
+    (output / "a").mkdir()
+    (output / "a" / "00000.png").write_bytes(b"old")
+    open_output(output, _record(tmp_path, top_k=3), [_job("b", 2)], overwrite=True)
+    assert not (output / "a" / "00000.png").exists()
+    assert json.loads((output / "run.json").read_text())["planned"] == ["b"]
+
+
+def test_open_output__same_settings_keep_what_other_runs_planned(tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    open_output(output, _record(tmp_path), [_job("a", 2)], overwrite=False)
+    (output / "a").mkdir()
+    (output / "a" / "00000.png").write_bytes(b"mask")
+    open_output(output, _record(tmp_path), [_job("b", 2)], overwrite=True)
+    assert (output / "a" / "00000.png").exists()
+    assert json.loads((output / "run.json").read_text())["planned"] == ["a", "b"]
