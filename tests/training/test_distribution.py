@@ -25,7 +25,13 @@ CPU = torch.device("cpu")
 
 
 def torchrun(*arguments: str) -> str:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        # docs/clusters.md: else a restarted process may find the addresses of the ones that died.
+        "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",
+    }
     result = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *arguments],
         env=environment, capture_output=True, text=True, check=False, timeout=300,
