@@ -22,7 +22,7 @@ $(VENV)/.installed: pyproject.toml
 install: $(VENV)/.installed
 
 demo: install
-	$(BIN)/sfc propagate --data sample --fc random18 --output results/demo --overlay --overwrite
+	$(BIN)/sfc propagate --data sample --output results/demo --overlay --overwrite
 	$(BIN)/sfc evaluate davis --data sample --results results/demo
 	@echo "Overlay pictures: results/demo/overlay"
 

@@ -28,7 +28,9 @@ def propagate(
     sequences: options.Sequences = None,
     fc: Annotated[
         str | None,
-        typer.Option(help="Fine-grained network: fine-grained, crw, imagenet18, random18, or a .pth file."),
+        typer.Option(
+            help="Fine-grained network: fine-grained, crw, mini, imagenet18, random18, a .pth file."
+        ),
     ] = None,
     semantic: Annotated[
         str | None,
@@ -88,10 +90,9 @@ def propagate(
     verbose: Verbose = False,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
-    """Propagate each sequence's first mask to all its frames.
+    """Propagate each sequence's first mask to all its frames, by default with the bundled network `mini`.
 
-    Writes <output>/<sequence>/<frame>.png (indexed, DAVIS palette, at the frame's size) and run.json. A run
-    that was interrupted continues when the same command is typed again.
+    Writes <output>/<sequence>/<frame>.png (indexed) and run.json. An interrupted run continues when retyped.
     """
     from sfc_cli.commands.progress import RunProgress
     from sfc_cli.inference.dataset import DatasetRun

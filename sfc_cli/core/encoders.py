@@ -16,6 +16,7 @@ from sfc_cli.core import manifest
 from sfc_cli.core.layouts import LAYOUTS, read_checkpoint, recognise_architecture, recognise_layout
 from sfc_cli.core.trunk import CHANNELS, Architecture, Padding, Trunk, step_batchnorm_on_zeros
 from sfc_cli.errors import InputError, UsageError
+from sfc_cli.settings.locations import assets_folder
 from sfc_cli.settings.propagation import BatchNormMode
 
 logger = logging.getLogger(__name__)
@@ -30,15 +31,17 @@ class EncoderEntry:
 
     Args:
         architecture: The trunk.
-        file: The checkpoint's file name as published; None for a random trunk.
+        file: The checkpoint's file name as published; None for a random or a bundled trunk.
         layout: The name of the file's layout.
         download: What ``sfc download`` calls the file.
+        bundled: The name of a file that comes with the package.
     """
 
     architecture: Architecture
     file: str | None = None
     layout: str | None = None
     download: str | None = None
+    bundled: str | None = None
 
 
 ENCODERS: dict[str, EncoderEntry] = {
@@ -70,6 +73,7 @@ ENCODERS: dict[str, EncoderEntry] = {
     "imagenet50": EncoderEntry(
         architecture="resnet50", file="resnet50-0676ba61.pth", layout="torchvision", download="imagenet"
     ),
+    "mini": EncoderEntry(architecture="resnet18", bundled="mini.pth", layout="torchvision"),
     "random18": EncoderEntry(architecture="resnet18"),
     "random50": EncoderEntry(architecture="resnet50"),
 }
@@ -112,6 +116,9 @@ def find_encoder(name: str, checkpoints: Path) -> EncoderSource:
                 f"Names: {', '.join(ENCODERS)}; or give the path of a .pth file.",
             )
         return EncoderSource(name=name, path=path, architecture=None, layout=None)
+    if entry.bundled is not None:
+        bundled = assets_folder() / entry.bundled
+        return EncoderSource(name=name, path=bundled, architecture=entry.architecture, layout=entry.layout)
     if entry.file is None:
         return EncoderSource(name=name, path=None, architecture=entry.architecture, layout=None)
     path = checkpoints / entry.file

@@ -29,6 +29,8 @@ from sfc_cli.settings.propagation import Backend, Precision, preset_for
 
 logger = logging.getLogger(__name__)
 
+DEFAULT_ENCODER = "mini"
+
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetRun:
@@ -70,7 +72,7 @@ class DatasetRun:
             data: A data set's name or path.
             split: The split's name; None for the layout's own.
             sequences: Only these; None for all.
-            fine_grained: The network of ``--fc``.
+            fine_grained: The network of ``--fc``; the bundled ``mini`` if no network is named at all.
             semantic: The network of ``--semantic``.
             checkpoints: Their folder; None for the default.
             output: The results folder; None for the default.
@@ -83,11 +85,9 @@ class DatasetRun:
             UsageError: If a choice is impossible.
             InputError: If a file is missing or damaged.
         """
+        if not fine_grained and not semantic:
+            fine_grained = DEFAULT_ENCODER
         names = [name for name in (fine_grained, semantic) if name]
-        if not names:
-            raise UsageError(
-                "No network is chosen.", "Give --fc, --semantic or both; --fc random18 needs no file."
-            )
         settings = replace(
             preset_for(fine_grained, semantic),
             **{name: value for name, value in chosen.items() if value is not None},

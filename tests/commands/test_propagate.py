@@ -684,9 +684,16 @@ def test_propagate__top_k_beyond_reach_is_told_before_anything(make_davis: MakeD
     assert not Path("out").exists()
 
 
-def test_propagate__no_network_or_an_unknown_one(make_davis: MakeDavis) -> None:
+def test_propagate__bundled_network_by_default(make_davis: MakeDavis) -> None:
+    result = _run("--data", make_davis(), "-o", "out")
+    assert result.exit_code == 0, result.output
+    record = json.loads(Path("out/run.json").read_text())
+    assert (record["settings"]["fc"], record["settings"]["semantic"]) == ("mini", None)
+    assert record["checkpoints"]["fc"]["file"] == "mini.pth"
+
+
+def test_propagate__unknown_network(make_davis: MakeDavis) -> None:
     data = make_davis()
-    _refuse(_run("--data", data, "-o", "out"), 2, "--fc", "--semantic")
     _refuse(_run("--data", data, "--fc", "finegrained"), 2, "finegrained", "fine-grained")
     _refuse(_run("--data", data, "--semantic", "weights/none.pth"), 3, "weights/none.pth")
 
