@@ -27,7 +27,7 @@ demo: install
 	@echo "Overlay pictures: results/demo/overlay"
 
 test: install
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 check: install
 	$(BIN)/ruff format --check .
