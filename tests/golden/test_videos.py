@@ -52,6 +52,13 @@ def test_propagate__published_masks(golden: Path, tmp_path: Path, case: str) -> 
         assert np.mean(mask == truth) >= CLOSENESS, path
 
 
+def test_propagate__published_masks_from_the_oracle(golden: Path, tmp_path: Path) -> None:
+    _propagate(golden, "mocov1", tmp_path / "out", "--backend", "reference")
+    for path in (golden / "videos" / "mocov1" / "expected").rglob("*.png"):
+        mask = read_ids(tmp_path / "out" / path.parent.name / path.name)
+        assert np.mean(mask == read_ids(path)) >= CLOSENESS, path
+
+
 def test_propagate__batchnorm_checkpoint_differs_from_published(golden: Path, tmp_path: Path) -> None:
     # The published masks contain the BatchNorm step: without it they must not be reached.
     _propagate(golden, "fc", tmp_path / "out", "--batchnorm", "checkpoint", "--sequences", "soapbox")
