@@ -1,4 +1,4 @@
-"""Reads the ids that colours stand for."""
+"""Finds out in which channel order the colours of a sequence's masks stand for ids."""
 
 from __future__ import annotations
 
@@ -8,78 +8,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sfc_cli.data.masks import Ids, open_image, palette
+from sfc_cli.data.colours import Colours, Legend, pack, palette_legend, stored_palette
+from sfc_cli.data.masks import Ids
 from sfc_cli.errors import InputError
-
-Colours = npt.NDArray[np.uint8]
-
-# The DAVIS evaluation package and its successors write these where PASCAL VOC has 192.
-_DAVIS_192 = 191
-
-
-class Legend:
-    """Which id each colour stands for, each colour packed into one number.
-
-    Args:
-        ids_of_colours: Id by packed colour.
-    """
-
-    def __init__(self, ids_of_colours: dict[int, int]) -> None:
-        order = sorted(ids_of_colours)
-        self._packed = np.array(order, np.int64)
-        self._ids = np.array([ids_of_colours[colour] for colour in order], np.uint8)
-
-    def knows(self, packed: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-        """Return which packed colours the legend holds."""
-        return np.isin(packed, self._packed)
-
-    def read(self, colours: Colours, path: Path) -> Ids:
-        """Turn colours [H, W, 3] into ids [H, W].
-
-        Raises:
-            InputError: If a colour is none of the legend's.
-        """
-        packed = pack(colours)
-        place = np.searchsorted(self._packed, packed).clip(max=len(self._packed) - 1)
-        unknown = self._packed[place] != packed
-        if unknown.any():
-            red, green, blue = colours[unknown][0]
-            count = len(np.unique(packed[unknown]))
-            raise InputError(
-                f"{path} has {count} colours outside the palette, the first is ({red}, {green}, {blue}).",
-                "Save masks without smoothing or lossy compression, in the palette's colours.",
-            )
-        ids: Ids = self._ids[place]
-        return ids
-
-
-def pack(colours: Colours) -> npt.NDArray[np.int64]:
-    """Pack colours [..., 3] into one number each."""
-    wide = colours.astype(np.int64)
-    return (wide[..., 0] << 16) | (wide[..., 1] << 8) | wide[..., 2]
-
-
-def palette_legend(table: Colours | None = None, *, swapped: bool = False) -> Legend:
-    """Return the legend of a palette.
-
-    Args:
-        table: Colours by id, uint8 [n, 3]; they come before those of the DAVIS palette.
-        swapped: Take the colours as blue-green-red, as files of the released script are.
-    """
-    tables = [palette(), np.where(palette() == 192, _DAVIS_192, palette())]
-    if table is not None:
-        tables.insert(0, table)
-    ids: dict[int, int] = {}
-    for colours in tables:
-        for identity, colour in enumerate(pack(colours[:, ::-1] if swapped else colours)):
-            ids.setdefault(int(colour), identity)
-    return Legend(ids)
-
-
-def stored_palette(path: Path) -> Colours | None:
-    """Return the palette of an indexed image, uint8 [n, 3]; None if it has none."""
-    flat = open_image(path).getpalette()
-    return None if flat is None else np.array(flat, np.uint8).reshape(-1, 3)
 
 
 def choose_legend(masks: Iterable[tuple[Path, Colours]], annotation: Path, truth: Ids) -> Legend:

@@ -10,8 +10,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from sfc_cli.conversion.colours import Colours, Legend, choose_legend, palette_legend
+from sfc_cli.conversion.colours import choose_legend
 from sfc_cli.conversion.sources import MaskSource, find_masks
+from sfc_cli.data.colours import Colours, Legend, palette_legend
 from sfc_cli.data.davis import DavisDataset
 from sfc_cli.data.frames import read_frame
 from sfc_cli.data.masks import Ids, open_image, read_ids, refuse_soft_edges, write_mask
