@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -32,7 +34,26 @@ def shrink_mask(mask: Ids, objects: Ids, height: int, width: int) -> SoftLabels:
     return np.stack(shrunken).astype(np.float32, copy=False)
 
 
-def enlarge_to_mask(labels: SoftLabels, objects: Ids, height: int, width: int) -> Ids:
+class Resolved(NamedTuple):
+    """What soft labels say of every pixel of a frame.
+
+    Args:
+        mask: Ids, uint8 [H, W].
+        confidence: Strength of each pixel's strongest label, float32 [H, W]; 1 where a mask was given.
+        labels: The soft labels themselves, float32 [K, h, w], background first.
+    """
+
+    mask: Ids
+    confidence: SoftLabels
+    labels: SoftLabels
+
+
+def given_mask(mask: Ids, labels: SoftLabels) -> Resolved:
+    """Return a mask that somebody painted: nothing is more certain."""
+    return Resolved(mask, np.ones(mask.shape, np.float32), labels)
+
+
+def enlarge_labels(labels: SoftLabels, objects: Ids, height: int, width: int) -> Resolved:
     """Enlarge soft labels to the frame's size and take the strongest label of each pixel.
 
     Plane by plane with a running maximum: the same pixels as resizing all planes and an argmax, of which the
@@ -43,9 +64,6 @@ def enlarge_to_mask(labels: SoftLabels, objects: Ids, height: int, width: int) -
         objects: The K−1 ids of the planes after the background.
         height: H.
         width: W.
-
-    Returns:
-        Ids, uint8 [H, W].
     """
     import cv2
 
@@ -55,4 +73,9 @@ def enlarge_to_mask(labels: SoftLabels, objects: Ids, height: int, width: int) -
         enlarged = cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR)
         np.copyto(mask, identity, where=enlarged > best)
         cv2.max(enlarged, best, dst=best)
-    return mask
+    return Resolved(mask, np.asarray(best, np.float32), labels)
+
+
+def enlarge_to_mask(labels: SoftLabels, objects: Ids, height: int, width: int) -> Ids:
+    """Return the mask of ``enlarge_labels``, uint8 [H, W]."""
+    return enlarge_labels(labels, objects, height, width).mask

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from sfc_cli.core.features import FeatureExtractor
 from sfc_cli.core.propagation import LabelPropagator
 from sfc_cli.data.frames import Frame
 from sfc_cli.data.masks import Ids, object_ids
-from sfc_cli.data.soft_labels import SoftLabels, enlarge_to_mask, shrink_mask
+from sfc_cli.data.soft_labels import Resolved, SoftLabels, enlarge_labels, given_mask, shrink_mask
 from sfc_cli.errors import InputError
 from sfc_cli.settings.propagation import Backend, PropagationSettings
 
@@ -26,16 +26,21 @@ _MOST_FRAMES_AT_ONCE = 8
 _BYTES_PER_PIXEL = 400
 
 
-class Labelled(NamedTuple):
+@dataclass(frozen=True)
+class Labelled:
     """One frame with its labels.
 
     Args:
         frame: uint8 [H, W, 3], RGB.
-        mask: A function that gives the ids, uint8 [H, W]; made to be called in another thread.
+        resolve: Gives mask, confidence and soft labels; made to be called once, in any thread.
     """
 
     frame: Frame
-    mask: Callable[[], Ids]
+    resolve: Callable[[], Resolved]
+
+    def mask(self) -> Ids:
+        """Return the ids, uint8 [H, W]."""
+        return self.resolve().mask
 
 
 class VideoPropagator:
@@ -87,13 +92,17 @@ class VideoPropagator:
         """
         objects = object_ids(first_mask)
         checked = (_of_size(frame, first_mask, number) for number, frame in enumerate(frames))
-        stream = self.soft_labels(
-            checked, lambda height, width: shrink_mask(first_mask, objects, height, width), input_size
-        )
-        for frame, labels in stream:
-            yield Labelled(
-                frame, _MaskOf(labels, objects, *first_mask.shape) if labels else lambda: first_mask
-            )
+        given: list[SoftLabels] = []
+
+        def shrink(height: int, width: int) -> SoftLabels:
+            given.append(shrink_mask(first_mask, objects, height, width))
+            return given[0]
+
+        for frame, labels in self.soft_labels(checked, shrink, input_size):
+            if labels is None:
+                yield Labelled(frame, partial(given_mask, first_mask, given[0]))
+            else:
+                yield Labelled(frame, _Enlarged(labels, objects, *first_mask.shape))
 
     def soft_labels(
         self,
@@ -119,7 +128,6 @@ class VideoPropagator:
         first = next(stream, None)
         if first is None:
             raise InputError("The video has no frame.")
-        yield first, None
 
         features = self.extractor(_as_batch([first], input_size))
         height, width = features.shape[2:]
@@ -132,6 +140,7 @@ class VideoPropagator:
         )
         at_once = self._frames_at_once(*(input_size or first.shape[:2]))
         try:
+            yield first, None
             while batch := list(itertools.islice(stream, at_once)):
                 labels = _Download(propagator.step(self.extractor(_as_batch(batch, input_size))))
                 for number, frame in enumerate(batch):
@@ -159,15 +168,15 @@ class _Download:
         return self._labels[number].contiguous().numpy()
 
 
-class _MaskOf:
-    """Enlarges one frame's soft labels to its mask when called."""
+class _Enlarged:
+    """Enlarges one frame's soft labels when called."""
 
     def __init__(self, labels: Callable[[], SoftLabels], objects: Ids, height: int, width: int) -> None:
         self._labels, self._objects = labels, objects
         self._height, self._width = height, width
 
-    def __call__(self) -> Ids:
-        return enlarge_to_mask(self._labels(), self._objects, self._height, self._width)
+    def __call__(self) -> Resolved:
+        return enlarge_labels(self._labels(), self._objects, self._height, self._width)
 
 
 def _as_batch(frames: list[Frame], size: Size | None) -> Tensor:
