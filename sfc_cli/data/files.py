@@ -10,6 +10,49 @@ from pathlib import Path
 from sfc_cli.errors import InputError
 
 
+class PartFile:
+    """A temporary name beside a file, for what takes long to write; ``keep`` or ``drop`` must follow.
+
+    Args:
+        path: The file to be.
+        ending: What the temporary name ends in, for writers that judge by it.
+
+    Raises:
+        InputError: If the folder cannot be made.
+    """
+
+    def __init__(self, path: Path, ending: str = "") -> None:
+        self.path = path
+        self.part = path.with_name(f".{path.name}.{os.getpid()}.part{ending}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise unwritable(path, error) from None
+
+    def keep(self) -> None:
+        """Rename what was written over the file.
+
+        Raises:
+            InputError: If that cannot be done.
+        """
+        try:
+            self.part.replace(self.path)
+        except OSError as error:
+            raise unwritable(self.path, error) from None
+
+    def drop(self) -> None:
+        """Remove what was written and not kept."""
+        with contextlib.suppress(OSError):
+            self.part.unlink(missing_ok=True)
+
+
+def unwritable(path: Path, error: OSError) -> InputError:
+    """Say that a file cannot be written, and why."""
+    return InputError(
+        f"Cannot write {path}: {error.strerror or error}.", "Choose another place or free some space."
+    )
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary name beside ``path`` to write to, and rename it over ``path`` when all went well.
@@ -17,18 +60,14 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         InputError: If the folder cannot be written to or the disk is full.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    file = PartFile(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield part
-        part.replace(path)
+        yield file.part
+        file.keep()
     except OSError as error:
-        raise InputError(
-            f"Cannot write {path}: {error.strerror or error}.", "Choose another place or free some space."
-        ) from None
+        raise unwritable(path, error) from None
     finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
+        file.drop()
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sfc_cli.data.files import replacing, write_bytes, write_text
+from sfc_cli.data.files import PartFile, replacing, write_bytes, write_text
 from sfc_cli.errors import InputError
 
 
@@ -88,3 +88,22 @@ def test_write_bytes__denied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(Path, "write_bytes", deny)
     with pytest.raises(InputError, match=f"Cannot write {tmp_path / 'f'}: Permission denied"):
         write_bytes(tmp_path / "f", b"x")
+
+
+def test_part_file__keeps_its_ending_and_hides(tmp_path: Path) -> None:
+    file = PartFile(tmp_path / "new" / "a.mp4", ".mp4")
+    assert file.part.suffix == ".mp4"
+    assert file.part.name.startswith(".a.mp4.")
+    file.part.write_bytes(b"film")
+    file.keep()
+    file.drop()
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.mp4"]
+
+
+def test_part_file__dropped(tmp_path: Path) -> None:
+    file = PartFile(tmp_path / "a.gif")
+    file.part.write_bytes(b"half")
+    file.drop()
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(InputError, match=r"Cannot write .*a\.gif"):
+        file.keep()
