@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from sfc_cli.data.joint_labels import draw_joints, find_joints
 from sfc_cli.data.soft_labels import SoftLabels
 from sfc_cli.errors import InputError
 from sfc_cli.inference.concurrency import ReadAhead
+from sfc_cli.inference.painting import Anchor
 from sfc_cli.inference.record import RunRecord
 from sfc_cli.inference.runner import Observer
 from sfc_cli.inference.video import Size, VideoPropagator
@@ -121,15 +122,17 @@ def _propagate_joints(job: KeypointJob, propagator: VideoPropagator, observer: O
     found = [job.first_joints]
 
     def first_labels(height: int, width: int) -> SoftLabels:
-        return draw_joints(job.first_joints, frame_size, height, width)
+        drawn = draw_joints(job.first_joints, frame_size, height, width)
+        # Joints overlap and leave no background: its plane stays empty.
+        return np.concatenate([np.zeros_like(drawn[:1]), drawn])
 
+    planes = tuple(range(1, 1 + len(job.first_joints)))
     try:
-        stream: Iterator[tuple[Frame, Callable[[], SoftLabels] | None]] = propagator.soft_labels(
-            frames, first_labels, job.input_size
-        )
-        for _, labels in stream:
-            if labels is not None:
-                found.append(find_joints(labels(), frame_size))
+        for tracked in propagator.track(
+            frames, {0: Anchor(planes, first_labels)}, 1 + len(planes), input_size=job.input_size
+        ):
+            if tracked.place > 0:
+                found.append(find_joints(tracked.labels()[1:], frame_size))
             observer.frame()
     finally:
         frames.close()

@@ -1,22 +1,23 @@
-"""One video: a stream of frames and the first mask in, a stream of soft labels out."""
+"""One video: a stream of frames and masks on some of them in, a stream of soft labels out."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from sfc_cli.core.features import FeatureExtractor
-from sfc_cli.core.propagation import LabelPropagator
+from sfc_cli.core.propagation.tracks import Tracks, repaint
 from sfc_cli.data.frames import Frame
-from sfc_cli.data.masks import Ids, object_ids
-from sfc_cli.data.soft_labels import Resolved, SoftLabels, enlarge_labels, given_mask, shrink_mask
+from sfc_cli.data.masks import Ids
+from sfc_cli.data.soft_labels import Resolved, SoftLabels
 from sfc_cli.errors import InputError
+from sfc_cli.inference.painting import Anchor, PaintedMasks
 from sfc_cli.settings.propagation import Backend, PropagationSettings
 
 Size = tuple[int, int]
@@ -41,6 +42,20 @@ class Labelled:
     def mask(self) -> Ids:
         """Return the ids, uint8 [H, W]."""
         return self.resolve().mask
+
+
+class Tracked(NamedTuple):
+    """One frame with its soft labels.
+
+    Args:
+        place: The frame's place among those given.
+        frame: uint8 [H, W, 3], RGB.
+        labels: Gives float32 [K, h, w], in any thread.
+    """
+
+    place: int
+    frame: Frame
+    labels: Callable[[], SoftLabels]
 
 
 class VideoPropagator:
@@ -75,7 +90,11 @@ class VideoPropagator:
         return max(1, min(self._most_at_once, free // (2 * _BYTES_PER_PIXEL * height * width)))
 
     def run(
-        self, frames: Iterable[Frame], first_mask: Ids, *, input_size: Size | None = None
+        self,
+        frames: Iterable[Frame],
+        first_mask: Ids,
+        *,
+        input_size: Size | None = None,
     ) -> Iterator[Labelled]:
         """Propagate a first mask through a video's frames, holding only the context in memory.
 
@@ -88,65 +107,80 @@ class VideoPropagator:
             Every frame with its mask; that of the first frame is ``first_mask`` itself.
 
         Raises:
-            InputError: If the mask and a frame differ in size.
+            InputError: If there is no frame, or the mask and a frame differ in size.
         """
-        objects = object_ids(first_mask)
+        painted = PaintedMasks({0: first_mask})
         checked = (_of_size(frame, first_mask, number) for number, frame in enumerate(frames))
-        given: list[SoftLabels] = []
+        for tracked in self.track(checked, painted.anchors(), painted.labels, input_size=input_size):
+            yield Labelled(tracked.frame, partial(painted.resolve, tracked.place, tracked.labels))
 
-        def shrink(height: int, width: int) -> SoftLabels:
-            given.append(shrink_mask(first_mask, objects, height, width))
-            return given[0]
-
-        for frame, labels in self.soft_labels(checked, shrink, input_size):
-            if labels is None:
-                yield Labelled(frame, partial(given_mask, first_mask, given[0]))
-            else:
-                yield Labelled(frame, _Enlarged(labels, objects, *first_mask.shape))
-
-    def soft_labels(
+    def track(
         self,
         frames: Iterable[Frame],
-        first_labels: Callable[[int, int], SoftLabels],
+        anchors: Mapping[int, Anchor],
+        labels: int,
+        *,
         input_size: Size | None = None,
-    ) -> Iterator[tuple[Frame, Callable[[], SoftLabels] | None]]:
-        """Propagate soft labels through a video's frames.
+        antialias: bool = False,
+    ) -> Iterator[Tracked]:
+        """Propagate soft labels through a video's frames, from one frame or from several.
 
         Args:
             frames: The video's frames in order, all of one size.
-            first_labels: Gives the first frame's labels [K, h, w] for h and w.
+            anchors: Which labels start on which frames, by their places from 0.
+            labels: K, with the background.
             input_size: Height and width to which frames are resized for the networks; None for their own.
+            antialias: Resize by area, which suits frames much larger than ``input_size``.
 
         Yields:
-            Every frame with a function that gives its labels, float32 [K, h, w], in any thread; None for
-            the first.
+            The frames from the first anchor on, with their labels.
 
         Raises:
             InputError: If there is no frame.
         """
-        stream = iter(frames)
-        first = next(stream, None)
-        if first is None:
+        tracks = Tracks(labels, self.settings, backend=self.backend, precision=self.extractor.precision)
+
+        def advance(batch: list[tuple[int, Frame]], anchor: Anchor | None = None) -> Iterator[Tracked]:
+            features = self.extractor(_as_batch([frame for _, frame in batch], input_size, antialias))
+            reached = tracks.step(features) if anchor is None else _anchored(tracks, features, anchor)
+            download = _Download(reached)
+            for number, (place, frame) in enumerate(batch):
+                yield Tracked(place, frame, partial(download.frame, number))
+
+        place, batch = -1, list[tuple[int, Frame]]()
+        try:
+            for place, frame in enumerate(frames):
+                anchor = anchors.get(place)
+                if anchor is not None:
+                    # What the next frames follow changes here: the frame is a batch of its own.
+                    if batch:
+                        yield from advance(batch)
+                        batch = []
+                    yield from advance([(place, frame)], anchor)
+                    at_once = self._frames_at_once(*(input_size or frame.shape[:2]))
+                elif not tracks.is_empty:
+                    batch.append((place, frame))
+                    if len(batch) == at_once:
+                        yield from advance(batch)
+                        batch = []
+            if batch:
+                yield from advance(batch)
+        finally:
+            tracks.close()
+        if place < 0:
             raise InputError("The video has no frame.")
 
-        features = self.extractor(_as_batch([first], input_size))
-        height, width = features.shape[2:]
-        propagator = LabelPropagator(
-            features[0],
-            torch.from_numpy(first_labels(height, width)).to(features.device),
-            self.settings,
-            backend=self.backend,
-            precision=self.extractor.precision,
-        )
-        at_once = self._frames_at_once(*(input_size or first.shape[:2]))
-        try:
-            yield first, None
-            while batch := list(itertools.islice(stream, at_once)):
-                labels = _Download(propagator.step(self.extractor(_as_batch(batch, input_size))))
-                for number, frame in enumerate(batch):
-                    yield frame, partial(labels.frame, number)
-        finally:
-            propagator.close()
+
+def _anchored(tracks: Tracks, features: Tensor, anchor: Anchor) -> Tensor:
+    """Let labels start on a frame; return all labels of the frame, [1, K, h, w]."""
+    labels = torch.from_numpy(anchor.labels(*features.shape[2:])).to(features.device)
+    arrived = None if tracks.is_empty else tracks.step(features)[0]
+    tracks.paint(features[0], anchor.planes, labels)
+    if arrived is None:
+        if len(labels) == tracks.labels:
+            return labels[None]
+        arrived = labels.new_zeros(tracks.labels, *labels.shape[1:])
+    return repaint(arrived, anchor.planes, labels)[None]
 
 
 class _Download:
@@ -168,25 +202,13 @@ class _Download:
         return self._labels[number].contiguous().numpy()
 
 
-class _Enlarged:
-    """Enlarges one frame's soft labels when called."""
-
-    def __init__(self, labels: Callable[[], SoftLabels], objects: Ids, height: int, width: int) -> None:
-        self._labels, self._objects = labels, objects
-        self._height, self._width = height, width
-
-    def __call__(self) -> Resolved:
-        return enlarge_labels(self._labels(), self._objects, self._height, self._width)
-
-
-def _as_batch(frames: list[Frame], size: Size | None) -> Tensor:
-    if size is not None:
+def _as_batch(frames: list[Frame], size: Size | None, antialias: bool) -> Tensor:
+    if size is not None and size != frames[0].shape[:2]:
         import cv2
 
         height, width = size
-        frames = [
-            np.asarray(cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR)) for frame in frames
-        ]
+        how = cv2.INTER_AREA if antialias else cv2.INTER_LINEAR
+        frames = [np.asarray(cv2.resize(frame, (width, height), interpolation=how)) for frame in frames]
     return torch.from_numpy(np.stack(frames))  # [B, H, W, 3]
 
 
