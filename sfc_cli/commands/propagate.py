@@ -96,6 +96,7 @@ def propagate(
     """
     from sfc_cli.commands.progress import RunProgress
     from sfc_cli.inference.dataset import DatasetRun
+    from sfc_cli.inference.networks import NetworkChoice
 
     options.set_up_logging(verbose)
     given = (top_k, radius, temperature, context_frames, fusion_weight, batchnorm)
@@ -103,14 +104,16 @@ def propagate(
         data=data,
         split=split,
         sequences=options.parse_names(sequences),
-        fine_grained=fc,
-        semantic=semantic,
-        checkpoints=checkpoints,
         output=output,
-        chosen=dict(zip(_SETTINGS, given, strict=True)),
-        device=device,
-        backend=backend,
-        precision=precision,
+        networks=NetworkChoice(
+            fine_grained=fc,
+            semantic=semantic,
+            checkpoints=checkpoints,
+            chosen=dict(zip(_SETTINGS, given, strict=True)),
+            device=device,
+            backend=backend,
+            precision=precision,
+        ),
     )
     if run.ranks.leads:
         typer.echo(run.describe(), err=True)

@@ -131,7 +131,7 @@ def _propagate_joints(job: KeypointJob, propagator: VideoPropagator, observer: O
         for tracked in propagator.track(
             frames, {0: Anchor(planes, first_labels)}, 1 + len(planes), input_size=job.input_size
         ):
-            if tracked.place > 0:
+            if tracked.place > 0 and tracked.labels is not None:
                 found.append(find_joints(tracked.labels()[1:], frame_size))
             observer.frame()
     finally:

@@ -31,6 +31,8 @@ class RunRecord:
         settings: The resolved settings.
         precision: Of the computation.
         input_size: Height and width to which frames are brought for the networks; None for their own.
+        clip: Of a run on somebody's own footage: which clip, which frames, which masks.
+        legend: The colour of each object, where masks were painted in colours.
         checkpoints: File name and SHA-256 of each network's checkpoint, by option.
         device: Where it ran.
         backend: What computed the propagation.
@@ -45,6 +47,8 @@ class RunRecord:
     settings: PropagationSettings
     precision: str
     input_size: tuple[int, int] | None = None
+    clip: dict[str, Any] | None = None
+    legend: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     checkpoints: dict[str, dict[str, str | None]]
     device: str
     backend: str
@@ -56,6 +60,7 @@ class RunRecord:
         """Return what two runs must share to be parts of one."""
         return {
             "data": str(self.data.resolve()),
+            **({"clip": self.clip} if self.clip is not None else {}),
             "settings": {
                 "fc": self.fine_grained,
                 "semantic": self.semantic,
@@ -65,6 +70,16 @@ class RunRecord:
             },
             "checkpoints": self.checkpoints,
         }
+
+    def describe(self, data: str) -> str:
+        """Say in one line what a run does with ``data``."""
+        networks = " + ".join(name for name in (self.fine_grained, self.semantic) if name)
+        settings = self.settings
+        return (
+            f"{networks} on {data}; k {settings.top_k}, radius {settings.radius:g}, "
+            f"temperature {settings.temperature:g}, {settings.context_frames} context frames, "
+            f"BatchNorm {settings.batchnorm}; {self.device}, {self.backend}"
+        )
 
     def to_json(self) -> str:
         """Return the record as JSON."""
@@ -77,6 +92,11 @@ class RunRecord:
             "device": self.device,
             "backend": self.backend,
             "versions": {"python": platform.python_version(), **_package_versions()},
+            **(
+                {"legend": {str(key): list(value) for key, value in self.legend.items()}}
+                if self.legend
+                else {}
+            ),
             "planned": sorted(self.planned),
             "sequences": dict(sorted(self.sequences.items())),
         }
@@ -113,6 +133,12 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     found = []
     if old.get("data") != new["data"]:
         found.append(f"data {old.get('data')} → {new['data']}")
+    old_clip, new_clip = old.get("clip") or {}, new.get("clip") or {}
+    found += [
+        f"{name} {old_clip.get(name)} → {new_clip.get(name)}"
+        for name in sorted({*old_clip, *new_clip})
+        if old_clip.get(name) != new_clip.get(name)
+    ]
     old_settings = old.get("settings") or {}
     for name, value in new["settings"].items():
         if old_settings.get(name) != value:

@@ -50,12 +50,12 @@ class Tracked(NamedTuple):
     Args:
         place: The frame's place among those given.
         frame: uint8 [H, W, 3], RGB.
-        labels: Gives float32 [K, h, w], in any thread.
+        labels: Gives float32 [K, h, w], in any thread; None before the first anchor.
     """
 
     place: int
     frame: Frame
-    labels: Callable[[], SoftLabels]
+    labels: Callable[[], SoftLabels] | None
 
 
 class VideoPropagator:
@@ -112,6 +112,7 @@ class VideoPropagator:
         painted = PaintedMasks({0: first_mask})
         checked = (_of_size(frame, first_mask, number) for number, frame in enumerate(frames))
         for tracked in self.track(checked, painted.anchors(), painted.labels, input_size=input_size):
+            assert tracked.labels is not None  # the anchor is the first frame
             yield Labelled(tracked.frame, partial(painted.resolve, tracked.place, tracked.labels))
 
     def track(
@@ -133,7 +134,7 @@ class VideoPropagator:
             antialias: Resize by area, which suits frames much larger than ``input_size``.
 
         Yields:
-            The frames from the first anchor on, with their labels.
+            Every frame, from the first anchor on with its labels.
 
         Raises:
             InputError: If there is no frame.
@@ -158,7 +159,9 @@ class VideoPropagator:
                         batch = []
                     yield from advance([(place, frame)], anchor)
                     at_once = self._frames_at_once(*(input_size or frame.shape[:2]))
-                elif not tracks.is_empty:
+                elif tracks.is_empty:
+                    yield Tracked(place, frame, None)
+                else:
                     batch.append((place, frame))
                     if len(batch) == at_once:
                         yield from advance(batch)

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from sfc_cli.core.encoders import load_encoder
-from sfc_cli.inference import dataset
+from sfc_cli.inference import networks
 from sfc_cli.main import app
 
 # The data set has two sequences of 4 and 3 frames: run.json, four masks, run.json, three masks, run.json.
@@ -69,7 +69,7 @@ def main() -> None:
     # One thread, so that no pool is lost in the forks; the network is built once for all of them.
     torch.set_num_threads(1)
     trunk = load_encoder("random18")
-    dataset.load_encoder = lambda *_, **__: trunk
+    networks.load_encoder = lambda *_, **__: trunk
     outcomes = [{"place": "none", "resumed": in_a_process(lambda: run(data, results / "whole"))}]
     for number, after in [(n, False) for n in KILLED_BEFORE] + [(n, True) for n in KILLED_AFTER]:
         output = results / f"{'after' if after else 'before'}-{number}"

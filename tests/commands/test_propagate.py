@@ -18,7 +18,7 @@ from sfc_cli.core.encoders import load_encoder
 from sfc_cli.data import files
 from sfc_cli.data.masks import palette, read_ids, write_mask
 from sfc_cli.errors import InputError
-from sfc_cli.inference import dataset as dataset_module
+from sfc_cli.inference import networks as networks_module
 from sfc_cli.main import app
 from tests.core import published
 
@@ -43,7 +43,7 @@ def _alone(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     for name in ("SFC_DATA", "SFC_CHECKPOINTS", "WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(dataset_module, "load_encoder", cached_load_encoder)
+    monkeypatch.setattr(networks_module, "load_encoder", cached_load_encoder)
 
 
 @pytest.fixture(scope="module", autouse=True)
