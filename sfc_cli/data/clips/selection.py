@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from enum import Enum
 
 from sfc_cli.data.clips.moments import Moment
-from sfc_cli.errors import UsageError
+from sfc_cli.errors import InputError, UsageError
 
 # Containers keep times in ticks, often of a millisecond: half of one is no difference.
 TOLERANCE = 0.0005
@@ -27,14 +26,6 @@ class FrameStamp:
     number: int
     name: str
     seconds: float
-
-
-class Verdict(Enum):
-    """What a selection says of a frame."""
-
-    SKIP = "skip"
-    TAKE = "take"
-    PAST_END = "past the end"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,10 +47,10 @@ class Selection:
     every: Moment | None = None
 
     def __post_init__(self) -> None:
-        start, end, every = self.start, self.end, self.every
-        if every is not None and every.value <= (TOLERANCE if every.in_seconds else 0):
+        start, end = self.start, self.end
+        if self.every is not None and _is_zero(self.every):
             raise UsageError("--every is 0.", "Leave it out to take all frames.")
-        if end is not None and end.value <= 0:
+        if end is not None and _is_zero(end):
             raise UsageError("--end is 0, which leaves no frame.", "The end is the first frame left out.")
         if start is None or end is None or start.in_seconds != end.in_seconds:
             return
@@ -68,34 +59,59 @@ class Selection:
                 f"--start ({start}) is not before --end ({end}).", "The end is the first frame left out."
             )
 
-    def chooser(self) -> Callable[[int, float], Verdict]:
-        """Return a function that judges frames in order; each pass over a clip needs its own.
+    def choose(self, stamps: Iterable[FrameStamp], clip: str) -> Iterator[FrameStamp]:
+        """Pass on the wanted frames of a whole clip, and stop drawing at the first one past the end.
 
-        Returns:
-            A function of a frame's number and seconds.
+        Args:
+            stamps: All frames of the clip, in order; drawn one at a time.
+            clip: What to call the clip in an error.
+
+        Raises:
+            InputError: If no frame is taken.
         """
-        first: tuple[int, float] | None = None
+        first = last = None
         next_step = 0
+        for last in stamps:
+            if self.end is not None and _is_reached(self.end, last):
+                break
+            if self.start is not None and not _is_reached(self.start, last):
+                continue
+            first = first or last
+            step = self._steps(first, last)
+            if step >= next_step:
+                next_step = step + 1
+                yield last
+        else:
+            if first is None and last is not None:
+                raise self._beyond(clip, last)
+        if first is None and last is not None:
+            raise InputError(
+                f"--start ({self.start}) leaves no frame of {clip} before --end ({self.end}).",
+                "The end is the first frame left out.",
+            )
 
-        def judge(number: int, seconds: float) -> Verdict:
-            nonlocal first, next_step
-            if self.end is not None and _reached(self.end, number, seconds):
-                return Verdict.PAST_END
-            if self.start is not None and not _reached(self.start, number, seconds):
-                return Verdict.SKIP
-            if first is None:
-                first = (number, seconds)
-            if self.every is None:
-                return Verdict.TAKE
-            passed = seconds - first[1] + TOLERANCE if self.every.in_seconds else number - first[0]
-            step = math.floor(passed / self.every.value)
-            if step < next_step:
-                return Verdict.SKIP
-            next_step = step + 1
-            return Verdict.TAKE
+    def _steps(self, first: FrameStamp, stamp: FrameStamp) -> int:
+        """Count the whole steps from the first taken frame to this one."""
+        if self.every is None:
+            return stamp.number
+        passed = stamp.seconds - first.seconds if self.every.in_seconds else stamp.number - first.number
+        slack = TOLERANCE if self.every.in_seconds else 0.0
+        return math.floor((passed + slack) / self.every.value)
 
-        return judge
+    def _beyond(self, clip: str, last: FrameStamp) -> InputError:
+        # The last frame is shown for as long as the others are on average.
+        seconds = last.seconds + last.seconds / max(1, last.number)
+        return InputError(
+            f"--start ({self.start}) lies beyond {clip}, of {last.number + 1} frames ({seconds:.2f} s).",
+            "Choose an earlier start; frames count from 0.",
+        )
 
 
-def _reached(moment: Moment, number: int, seconds: float) -> bool:
-    return seconds + TOLERANCE >= moment.value if moment.in_seconds else number >= moment.value
+def _is_zero(moment: Moment) -> bool:
+    return moment.value <= (TOLERANCE if moment.in_seconds else 0)
+
+
+def _is_reached(moment: Moment, stamp: FrameStamp) -> bool:
+    if moment.in_seconds:
+        return stamp.seconds + TOLERANCE >= moment.value
+    return stamp.number >= moment.value

@@ -1,0 +1,186 @@
+"""Clips kept as images, one file a frame: which files belong, in which order, and that all have one size."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sfc_cli.data.clips.clip import ALL_FRAMES, Clip, ClipFrame
+from sfc_cli.data.clips.selection import FrameStamp, Selection
+from sfc_cli.data.frames import read_frame
+from sfc_cli.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+USUAL_RATE = 24.0
+
+# What file managers leave behind.
+_LITTER = frozenset({"thumbs.db", "desktop.ini"})
+_ORIENTATION = 0x0112
+# Orientations from 5 on turn the picture by a quarter.
+_FIRST_TURNED = 5
+_THREADS = 8
+
+
+class ImageClip(Clip):
+    """A clip of one image file per frame.
+
+    Args:
+        files: At least two images of one folder, in any order.
+        name: What the clip is called.
+        frames_per_second: How fast they follow each other; 24 if None.
+
+    Raises:
+        InputError: If there are fewer than two, two share a stem, one is no image or differs in size.
+        UsageError: If the rate is not above 0.
+    """
+
+    def __init__(self, files: Sequence[Path], *, name: str, frames_per_second: float | None = None) -> None:
+        rate = USUAL_RATE if frames_per_second is None else frames_per_second
+        if not (math.isfinite(rate) and rate > 0):
+            raise UsageError(f"A rate of {rate:g} frames per second is not above 0.", "Give 24, for example.")
+        self._files = tuple(sorted(files, key=natural_order))
+        self.name = name
+        self.source = self._files[0].parent
+        self.frames_per_second = rate
+        self.count = len(self._files)
+        self.is_exact = True
+        _refuse_few(self._files)
+        _refuse_shared_stems(self._files)
+        self.size = _common_size(self._files)
+
+    def frames(self, selection: Selection = ALL_FRAMES) -> Iterator[ClipFrame]:
+        """Decode the chosen images in order, holding one at a time."""
+        for stamp in selection.choose(self._all_stamps(), str(self.source)):
+            yield self._read(stamp)
+
+    def stamps(self, selection: Selection = ALL_FRAMES) -> list[FrameStamp]:
+        """List the chosen images; none is opened."""
+        return list(selection.choose(self._all_stamps(), str(self.source)))
+
+    def backwards(self, stamps: Sequence[FrameStamp]) -> Iterator[ClipFrame]:
+        """Decode the given images, the last first, holding one at a time."""
+        return map(self._read, reversed(stamps))
+
+    def identity(self) -> dict[str, object]:
+        """Return the folder, and how many images it holds, their names, their bytes and the newest's time."""
+        states = [path.stat() for path in self._files]
+        names = "\0".join(path.name for path in self._files)
+        return {
+            "kind": "images",
+            "path": str(self.source.resolve()),
+            "files": len(self._files),
+            "names": hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()[:16],
+            "bytes": sum(state.st_size for state in states),
+            "modified_ns": max(state.st_mtime_ns for state in states),
+        }
+
+    def _all_stamps(self) -> Iterator[FrameStamp]:
+        for number, path in enumerate(self._files):
+            yield FrameStamp(number=number, name=path.stem, seconds=number / self.frames_per_second)
+
+    def _read(self, stamp: FrameStamp) -> ClipFrame:
+        path = self._files[stamp.number]
+        frame = read_frame(path)
+        if frame.shape[:2] != self.size:
+            raise _other_size(path, (frame.shape[0], frame.shape[1]), self._files[0], self.size)
+        return ClipFrame(stamp=stamp, frame=frame)
+
+
+def is_image(path: Path) -> bool:
+    """Tell whether a file's suffix is that of an image."""
+    return path.suffix.lower() in SUFFIXES
+
+
+def is_passed_over(path: Path) -> bool:
+    """Tell whether an entry of a folder is never meant as a frame: hidden, litter, or a folder."""
+    return path.name.startswith(".") or path.name.lower() in _LITTER or path.is_dir()
+
+
+def natural_order(path: Path) -> tuple[list[str | int], str]:
+    """Return a key that sorts ``img2`` before ``img10``, and names without numbers by the alphabet."""
+    # Text and numbers take turns, so that like meets like.
+    parts = re.split(r"(\d+)", path.stem.casefold(), flags=re.ASCII)
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)], path.name
+
+
+def _refuse_few(files: Sequence[Path]) -> None:
+    if len(files) < 2:
+        raise InputError(
+            f"{files[0]} is a single image, and a clip needs at least two frames.",
+            "Name the folder that holds all of them, or the video.",
+        )
+
+
+def _refuse_shared_stems(files: Sequence[Path]) -> None:
+    seen: dict[str, Path] = {}
+    for path in files:
+        other = seen.setdefault(path.stem, path)
+        if other is not path:
+            raise InputError(
+                f"{other.name} and {path.name} in {path.parent} would share their results' name.",
+                "Keep one of them, or choose with a pattern such as '*.jpg'.",
+            )
+
+
+def _common_size(files: Sequence[Path]) -> tuple[int, int]:
+    """Read the headers of all files; return the height and width that they share."""
+    first = None
+    with warnings.catch_warnings(), ThreadPoolExecutor(_THREADS) as pool:
+        # Pillow warns of large images and of odd tags, neither of which keeps a frame from being read.
+        warnings.simplefilter("ignore")
+        for path, size in zip(files, pool.map(_upright_size, files), strict=True):
+            first = first or size
+            if size != first:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise _other_size(path, size, files[0], first)
+    return first or (0, 0)
+
+
+def _other_size(path: Path, size: tuple[int, int], first: Path, expected: tuple[int, int]) -> InputError:
+    return InputError(
+        f"{path} has {size[1]}×{size[0]} pixels, but {first.name} has {expected[1]}×{expected[0]}.",
+        "All frames of a clip need one size: resize them, or move those away that do not belong.",
+    )
+
+
+def _upright_size(path: Path) -> tuple[int, int]:
+    """Return an image's height and width once decoded, from its header wherever that leaves no doubt."""
+    from PIL import Image
+
+    try:
+        if not path.stat().st_size:
+            raise InputError(f"Frame {path} is empty (0 bytes).", "Extract it again, or move it away.")
+        with Image.open(path) as image:
+            (width, height), kind = image.size, image.format
+            tags = image.getexif() if kind == "TIFF" else _own_tags(image.info.get("exif", b""))
+            is_turned = int(tags.get(_ORIENTATION, 1)) >= _FIRST_TURNED
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror}" if error.strerror else "is no image"
+        raise InputError(f"Frame {path} {reason}.", "Extract it again, or move it away.") from None
+    except (SyntaxError, TypeError, ValueError, Image.DecompressionBombError):
+        raise InputError(f"Frame {path} is no image.", "Extract it again, or move it away.") from None
+    if not is_turned:
+        return height, width
+    if kind in ("JPEG", "MPO", "PNG"):
+        return width, height
+    # Versions of OpenCV and Pillow differ in whether they turn a WebP or a TIFF.
+    height, width = read_frame(path).shape[:2]
+    return height, width
+
+
+def _own_tags(exif: bytes) -> Image.Exif:
+    """Read tags from a header: asking Pillow for them would decode a whole PNG."""
+    from PIL import Image
+
+    tags = Image.Exif()
+    tags.load(exif)
+    return tags
