@@ -16,36 +16,54 @@ def convert(
         Path,
         typer.Argument(
             metavar="IN",
-            help="A folder of masks: the released script's <video>_<t>_mask.png, or <sequence>/<frame>.png, "
-            "indexed, grey or RGB in the palette's colours.",
+            help="A folder of masks: <sequence>/<frame>.png, or the released script's <video>_<t>_mask.png; "
+            "soft labels, <sequence>/<frame>.npz; a .zip of any of these; or a COCO .json.",
         ),
     ],
-    output: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write.")],
+    output: Annotated[
+        Path, typer.Argument(metavar="OUT", help="The folder to write; for coco and zip, the file.")
+    ],
     to: Annotated[
-        Literal["davis", "overlay"],
-        typer.Option(help="davis: indexed PNGs; overlay: frames blended with their masks, JPEG."),
+        Literal["davis", "overlay", "coco", "zip"],
+        typer.Option(
+            help="davis: indexed PNGs; overlay: frames blended with their masks, JPEG; coco: one JSON with "
+            "run-length encoded masks; zip: a checked submission to a benchmark's server."
+        ),
     ] = "davis",
     data: Annotated[
         str | None,
         typer.Option(
             help="The data set (name or path) of the masks: gives names, sizes and frames. Needed for the "
-            "released script's files and for overlays."
+            "released script's files and for overlays; a submission is checked against it."
         ),
     ] = None,
     split: Split = "val",
+    layout: Annotated[
+        Literal["davis", "youtube-vos"],
+        typer.Option(
+            help="The layout of --to zip: davis has <sequence>/<frame>.png, as MOSE wants too; youtube-vos "
+            "has them below Annotations/."
+        ),
+    ] = "davis",
     verbose: Verbose = False,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
-    """Convert masks to DAVIS indexed PNGs, or to pictures to look at.
+    """Convert masks: to DAVIS indexed PNGs, to COCO, to a submission, or to pictures to look at.
 
     Converting what is converted already changes nothing. With --data masks are brought to the size of the
-    annotation.
+    annotation; a submission must have it.
     """
     from sfc_cli.conversion import convert_masks
     from sfc_cli.data.davis import DavisDataset
     from sfc_cli.settings.locations import find_data
 
     options.set_up_logging(verbose)
-    dataset = DavisDataset(root=find_data(data)) if data is not None else None
-    done = convert_masks(source, output, to=to, dataset=dataset, split=split)
+    dataset = None
+    if data is not None:
+        # YouTube-VOS keeps its sequences without a folder for the resolution.
+        resolution = "" if layout == "youtube-vos" else DavisDataset.resolution
+        dataset = DavisDataset(root=find_data(data), resolution=resolution)
+    done = convert_masks(source, output, to=to, dataset=dataset, split=split, layout=layout)
+    for remark in done.remarks:
+        typer.echo(f"warning: {remark}", err=True)
     typer.echo(f"{done.masks} masks of {done.sequences} sequences: {output}")

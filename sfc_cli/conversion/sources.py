@@ -1,17 +1,16 @@
-"""Finds the masks of a folder, in the released script's form or as a folder a sequence."""
+"""What all forms of masks have in common: a list of masks, and a way to read a sequence's masks as ids."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 from sfc_cli.data.davis import DavisDataset
-from sfc_cli.errors import InputError, UsageError
-
-# The released script's names: the video's number in the split, and the frame's in the video.
-_RAW_NAME = re.compile(r"(\d+)_(\d+)_mask\.png")
+from sfc_cli.data.masks import Ids, read_ids
+from sfc_cli.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +18,7 @@ class MaskSource:
     """One mask to convert.
 
     Args:
-        path: Its file.
+        path: Its file; several masks may share one.
         sequence: Its sequence; empty for a flat folder.
         stem: Its frame's name without suffix.
     """
@@ -29,69 +28,53 @@ class MaskSource:
     stem: str
 
 
-def find_masks(folder: Path, dataset: DavisDataset | None, split: str) -> list[MaskSource]:
-    """List the masks of a folder in order.
+@dataclass(frozen=True)
+class Reference:
+    """The first annotation of a sequence, which tells the masks' size and what their colours mean.
 
     Args:
-        folder: Holds either the released script's files, or masks, or a folder of masks a sequence.
-        dataset: Gives the names that the released script's numbers stand for.
-        split: The split whose order numbers the videos.
-
-    Raises:
-        UsageError: If the released script's files come without a data set.
-        InputError: If there is no mask, or a file belongs to no video or frame, or a frame has no file.
+        annotation: Its file.
     """
-    if not folder.is_dir():
-        raise InputError(f"{folder} is missing or no folder.", "Give the folder of masks to convert.")
-    raw = {path: match for path in folder.iterdir() if (match := _RAW_NAME.fullmatch(path.name))}
-    if raw:
-        if dataset is None:
+
+    annotation: Path
+
+    @cached_property
+    def truth(self) -> Ids:
+        """Its ids, uint8 [H, W]."""
+        return read_ids(self.annotation)
+
+    @classmethod
+    def find(cls, dataset: DavisDataset, sequence: str) -> Reference:
+        """Find the first annotation of a sequence.
+
+        Raises:
+            UsageError: If the masks lie in no folder that names a sequence.
+            InputError: If the data set has none.
+        """
+        if not sequence:
             raise UsageError(
-                f"{folder} holds the released script's files, which carry numbers instead of names.",
-                "Give --data (and --split) for the names of sequences and frames.",
+                "With --data, masks must lie in a folder named after their sequence.", "Move them into one."
             )
-        numbers = {path: (int(match[1]), int(match[2])) for path, match in raw.items()}
-        return _name_raw_masks(numbers, dataset, dataset.sequences(split))
-    found = [
-        MaskSource(path=path, sequence="" if path.parent == folder else path.parent.name, stem=path.stem)
-        for path in sorted([*folder.glob("*.png"), *folder.glob("*/*.png")])
-        if path.name[0] != "."
-    ]
-    if not found:
-        raise InputError(
-            f"No masks in {folder}.",
-            "Expected <sequence>/<frame>.png, <frame>.png, or the released script's <video>_<t>_mask.png.",
-        )
-    return found
+        return cls(dataset.annotations(sequence)[0])
 
 
-def _name_raw_masks(
-    numbers: dict[Path, tuple[int, int]], dataset: DavisDataset, sequences: Sequence[str]
-) -> list[MaskSource]:
-    stems: dict[int, list[str]] = {}
-    found = []
-    for path, (video, frame) in sorted(numbers.items(), key=lambda item: item[1]):
-        if video >= len(sequences):
-            raise InputError(
-                f"{path} is of video {video}, but the split has {len(sequences)} sequences.",
-                "Check --data and --split.",
-            )
-        if video not in stems:
-            stems[video] = [frame_path.stem for frame_path in dataset.frames(sequences[video])]
-        if frame >= len(stems[video]):
-            raise InputError(
-                f"{path} is frame {frame} of {sequences[video]}, which has {len(stems[video])} frames.",
-                "Check --data and --split.",
-            )
-        found.append(MaskSource(path=path, sequence=sequences[video], stem=stems[video][frame]))
-    for video, names in stems.items():
-        there = {source.stem for source in found if source.sequence == sequences[video]}
-        lacking = [number for number, name in enumerate(names) if name not in there]
-        if lacking:
-            first = next(iter(numbers)).with_name(f"{video}_{lacking[0]}_mask.png")
-            raise InputError(
-                f"{len(lacking)} of {len(names)} frames of {sequences[video]} have no mask; "
-                f"the first missing is {first}.",
-                "Was the released script's run complete?",
-            )
-    return found
+Reader = Callable[[MaskSource], Ids]
+
+
+class MaskInput(Protocol):
+    """Masks in one of the forms that are read."""
+
+    @property
+    def masks(self) -> Sequence[MaskSource]:
+        """All masks; those of a sequence follow each other."""
+
+    def reader(self, masks: Sequence[MaskSource], reference: Reference | None) -> Reader:
+        """Return what reads the masks of one sequence, from any thread.
+
+        Args:
+            masks: All masks of the sequence.
+            reference: Its first annotation, if there is a data set.
+
+        Raises:
+            InputError: If the masks do not fit together.
+        """

@@ -1,5 +1,6 @@
 """``sfc convert`` from the outside."""
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -234,6 +235,16 @@ def test_convert__missing_raw_mask(make_davis: MakeDavis) -> None:
     assert not Path("out").exists()
 
 
+def test_convert__raw_masks_without_a_whole_video(make_davis: MakeDavis) -> None:
+    data = make_davis({"a": 2, "b": 2, "c": 2})
+    _write_raw(data, Path("raw"))
+    for path in [*Path("raw").glob("0_*"), *Path("raw").glob("2_*")]:
+        path.unlink()
+    result = _convert("raw", "out", "--data", data)
+    assert result.stderr == "warning: 2 of the split's 3 sequences have no mask: a, c.\n"
+    assert result.stdout == "2 masks of 1 sequences: out\n"
+
+
 def test_convert__raw_masks_of_another_split(make_davis: MakeDavis) -> None:
     data = make_davis({"a": 2, "b": 2})
     _write_raw(data, Path("raw"))
@@ -301,3 +312,38 @@ def test_convert__sequence_that_the_data_lacks(make_davis: MakeDavis) -> None:
     data = make_davis({"only": 2})
     write_mask(Path("in/other/00000.png"), np.ones((4, 4), np.uint8))
     _refuse(_run("in", "out", "--data", data), 3, "other")
+
+
+def test_convert__to_coco_and_back(make_davis: MakeDavis) -> None:
+    pytest.importorskip("pycocotools")
+    data = make_davis()
+    _save_all(data, _indexed_otherwise)
+    result = _convert("in", "masks.json", "--to", "coco")
+    assert (result.stdout, result.stderr) == ("7 masks of 2 sequences: masks.json\n", "")
+    _convert("masks.json", "out")
+    _require(Path("out"), _annotations(data))
+    _refuse(_run("in", "out", "--to", "coco"), 2, "--to coco writes a file, and out is a folder")
+
+
+def test_convert__to_a_submission(make_davis: MakeDavis) -> None:
+    data = make_davis()
+    _save_all(data, _indexed_otherwise)
+    result = _convert("in", "out.zip", "--to", "zip", "--data", data)
+    assert (result.stdout, result.stderr) == ("7 masks of 2 sequences: out.zip\n", "")
+    _convert("out.zip", "out")
+    _require(Path("out"), _annotations(data))
+    # YouTube-VOS has no folder for the resolution.
+    for folder in ("JPEGImages", "Annotations"):
+        (data / folder / "480p" / "first").rename(data / folder / "first")
+        (data / folder / "480p" / "second").rename(data / folder / "second")
+        (data / folder / "480p").rmdir()
+    _convert("in", "out.zip", "--to", "zip", "--data", data, "--layout", "youtube-vos")
+    with zipfile.ZipFile("out.zip") as archive:
+        assert {Path(name).parts[0] for name in archive.namelist()} == {"Annotations"}
+    Path("in/second/00001.png").unlink()
+    _refuse(
+        _run("in", "out.zip", "--to", "zip", "--data", data, "--layout", "youtube-vos"),
+        3,
+        "1 of 3 frames of second",
+        "in/second/00001.png",
+    )

@@ -1,0 +1,293 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sfc_cli.conversion import convert_masks
+from sfc_cli.data.davis import DavisDataset
+from sfc_cli.data.masks import Ids, write_mask
+from sfc_cli.errors import InputError, UsageError
+from tests.conversion.conftest import masks_below, require_same, truth_of
+
+MakeResults = Callable[..., tuple[Path, Path]]
+
+coco_module = pytest.importorskip("pycocotools.coco")
+
+
+def _read_with_pycocotools(path: Path) -> tuple[Any, dict[str, Ids]]:
+    """Return the file and its masks, painted with pycocotools alone."""
+    coco = coco_module.COCO(str(path))
+    found = {}
+    for image in coco.loadImgs(coco.getImgIds()):
+        ids = np.zeros((image["height"], image["width"]), np.uint8)
+        for annotation in coco.loadAnns(coco.getAnnIds(imgIds=image["id"])):
+            mask = coco.annToMask(annotation)
+            assert not ids[mask == 1].any(), "objects of one mask never overlap"
+            ids[mask == 1] = annotation["track_id"]
+        found[str(Path(image["file_name"]).with_suffix(""))] = ids
+    return coco, found
+
+
+@pytest.mark.parametrize("ids", [(1, 2), (7, 254)])
+def test_coco__every_mask_bit_for_bit(make_results: MakeResults, ids: tuple[int, ...]) -> None:
+    # Eleven frames, so that 10 must not come before 2.
+    data, results = make_results({"zebra": 11, "ant": 3}, ids=ids)
+    done = convert_masks(results, Path("masks.json"), to="coco")
+    assert (done.sequences, done.masks, done.remarks) == (2, 14, ())
+    coco, found = _read_with_pycocotools(Path("masks.json"))
+    require_same(found, truth_of(data))
+    for annotation in coco.anns.values():
+        mask = coco.annToMask(annotation)
+        ys, xs = np.nonzero(mask)
+        assert annotation["area"] == mask.sum()
+        assert annotation["bbox"] == [xs.min(), ys.min(), np.ptp(xs) + 1, np.ptp(ys) + 1]
+        assert annotation["iscrowd"] == 0
+        assert isinstance(annotation["segmentation"]["counts"], str)
+        assert annotation["video_id"] == coco.imgs[annotation["image_id"]]["video_id"]
+    assert [category["name"] for category in coco.cats.values()] == ["object"]
+    assert coco.getAnnIds(catIds=[1]) == list(coco.anns)
+
+
+def test_coco__images_and_videos(make_results: MakeResults) -> None:
+    data, results = make_results()
+    convert_masks(results, Path("a.json"), to="coco")
+    convert_masks(results, Path("b.json"), to="coco", dataset=DavisDataset(root=data))
+    plain, named = (json.loads(Path(name).read_text()) for name in ("a.json", "b.json"))
+    assert plain["annotations"] == named["annotations"]
+    assert [(video["name"], video["length"]) for video in plain["videos"]] == [("first", 4), ("second", 3)]
+    assert plain["images"][4] == {
+        "id": 5,
+        "file_name": "second/00000.png",
+        "width": 64,
+        "height": 48,
+        "video_id": 2,
+        "video": "second",
+        "frame_index": 0,
+    }
+    # With the data set the images are the frames themselves.
+    assert named["images"][4]["file_name"] == "second/00000.jpg"
+    assert [annotation["id"] for annotation in plain["annotations"]] == list(range(1, 15))
+
+
+def test_coco__absent_objects_and_void_have_no_annotation() -> None:
+    mask = np.zeros((9, 9), np.uint8)
+    write_mask(Path("in/s/00000.png"), mask)
+    mask[:4], mask[6:] = 255, 3
+    write_mask(Path("in/s/00001.png"), mask)
+    convert_masks(Path("in"), Path("out.json"), to="coco")
+    coco, found = _read_with_pycocotools(Path("out.json"))
+    assert [(ann["image_id"], ann["track_id"]) for ann in coco.anns.values()] == [(2, 3)]
+    np.testing.assert_array_equal(found["s/00001"], np.where(mask == 255, 0, mask))
+
+
+def test_coco__there_and_back(make_results: MakeResults) -> None:
+    data, results = make_results(ids=(3, 9))
+    convert_masks(results, Path("out.json"), to="coco")
+    done = convert_masks(Path("out.json"), Path("back"))
+    assert (done.sequences, done.masks, done.remarks) == (2, 7, ())
+    require_same(masks_below(Path("back")), truth_of(data))
+    convert_masks(Path("out.json"), Path("again.json"), to="coco")
+    assert Path("again.json").read_bytes() == Path("out.json").read_bytes()
+
+
+def test_coco__flat_folder() -> None:
+    write_mask(Path("in/00000.png"), np.ones((4, 5), np.uint8))
+    convert_masks(Path("in"), Path("out.json"), to="coco")
+    convert_masks(Path("out.json"), Path("back"))
+    require_same(masks_below(Path("back")), {"00000": np.ones((4, 5), np.uint8)})
+
+
+def test_coco__mixed_sizes() -> None:
+    # A file of COCO may hold images of any size.
+    write_mask(Path("in/s/00000.png"), np.ones((4, 5), np.uint8))
+    write_mask(Path("in/t/00000.png"), np.ones((6, 3), np.uint8))
+    convert_masks(Path("in"), Path("out.json"), to="coco")
+    _, found = _read_with_pycocotools(Path("out.json"))
+    assert [ids.shape for ids in found.values()] == [(4, 5), (6, 3)]
+
+
+def test_coco__whole_or_not_at_all(make_results: MakeResults) -> None:
+    _, results = make_results()
+    (results / "second" / "00001.png").write_bytes(b"damaged")
+    Path("out.json").write_text("kept")
+    with pytest.raises(InputError, match="00001"):
+        convert_masks(results, Path("out.json"), to="coco")
+    assert Path("out.json").read_text() == "kept"
+    assert sorted(path.name for path in Path().iterdir()) == ["out.json", "results"]
+
+
+def test_coco__without_pycocotools(make_results: MakeResults, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, results = make_results()
+    convert_masks(results, Path("out.json"), to="coco")
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(UsageError, match=r"--to coco needs pycocotools.*pip install 'sfc-cli\[coco\]'"):
+        convert_masks(results, Path("other.json"), to="coco")
+    # RLE is read without it, polygons are not.
+    convert_masks(Path("out.json"), Path("back"))
+    _write([_image(1)], [_annotation(1, 1, [[0, 0, 3, 0, 3, 3]], track_id=1)])
+    with pytest.raises(UsageError, match="polygon needs pycocotools"):
+        convert_masks(Path("in.json"), Path("other"))
+
+
+def _image(identity: int, name: str = "s/00000.jpg", **fields: Any) -> dict[str, Any]:
+    return {"id": identity, "file_name": name, "width": 8, "height": 6, **fields}
+
+
+def _annotation(identity: int, image: int, segmentation: Any = None, **fields: Any) -> dict[str, Any]:
+    box = segmentation or {"size": [6, 8], "counts": [6 * identity, 6, 48 - 6 * identity - 6]}
+    return {"id": identity, "image_id": image, "category_id": 1, "segmentation": box, **fields}
+
+
+def _write(images: list[dict[str, Any]], annotations: list[dict[str, Any]], **fields: Any) -> None:
+    Path("in.json").write_text(json.dumps({"images": images, "annotations": annotations, **fields}))
+
+
+def _columns(*ids: int) -> Ids:
+    """Return a mask whose columns from the second on hold these ids, as `_annotation` paints them."""
+    mask = np.zeros((6, 8), np.uint8)
+    mask[:, 1 : 1 + len(ids)] = ids
+    return mask
+
+
+def _convert() -> tuple[str, ...]:
+    return convert_masks(Path("in.json"), Path("out")).remarks
+
+
+def test_read_coco__polygons_and_plain_counts() -> None:
+    square = [[2, 1, 6, 1, 6, 5, 2, 5]]
+    _write([_image(4)], [_annotation(1, 4, track_id=2), _annotation(2, 4, square, track_id=5)])
+    assert _convert() == ()
+    expected = _columns(2)
+    expected[1:5, 2:6] = 5
+    require_same(masks_below(Path("out")), {"s/00000": expected})
+
+
+def test_read_coco__later_annotations_are_on_top() -> None:
+    whole = {"size": [6, 8], "counts": [0, 48]}
+    _write([_image(1)], [_annotation(7, 1, whole, track_id=1), _annotation(2, 1, track_id=3)])
+    _convert()
+    assert np.unique(masks_below(Path("out"))["s/00000"][:, 2]).tolist() == [3]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"track_id": 4}, {"track_id": 9}),
+        ({"instance_id": 4}, {"instance_id": 9}),
+        ({"attributes": {"track_id": 4}}, {"attributes": {"track_id": 9}}),
+    ],
+)
+def test_read_coco__tracks(first: dict[str, Any], second: dict[str, Any]) -> None:
+    # CVAT calls all masks crowds.
+    _write([_image(1)], [_annotation(1, 1, **first, iscrowd=1), _annotation(2, 1, **second)])
+    assert _convert() == ()
+    require_same(masks_below(Path("out")), {"s/00000": _columns(4, 9)})
+
+
+def test_read_coco__tracks_that_can_be_no_ids() -> None:
+    # In the numbers' order, not in that of their digits.
+    _write([_image(1)], [_annotation(1, 1, track_id=1000), _annotation(2, 1, track_id=999)])
+    assert "numbered from 1 to 2" in _convert()[0]
+    require_same(masks_below(Path("out")), {"s/00000": _columns(2, 1)})
+
+
+def test_read_coco__categories_for_objects() -> None:
+    images = [_image(1), _image(2, "s/00001.jpg")]
+    people = [_annotation(1, 1), _annotation(2, 1), _annotation(3, 2)]
+    for annotation, category in zip(people, (30, 10, 10), strict=True):
+        annotation["category_id"] = category
+    _write(images, people)
+    assert "each category was taken for one object" in _convert()[0]
+    require_same(masks_below(Path("out")), {"s/00000": _columns(30, 10), "s/00001": _columns(0, 0, 10)})
+
+
+def test_read_coco__nothing_tells_objects_apart() -> None:
+    _write([_image(1), _image(2, "s/00001.jpg")], [_annotation(1, 1), _annotation(2, 1), _annotation(3, 2)])
+    assert "may differ between images" in _convert()[0]
+    require_same(masks_below(Path("out")), {"s/00000": _columns(1, 2), "s/00001": _columns(0, 0, 1)})
+
+
+def test_read_coco__sequences() -> None:
+    images = [
+        _image(1, "a/b/00000.jpg"),
+        _image(2, "00001.jpg", video="v"),
+        _image(3, "x\\00002.jpg", video_id=5),
+        _image(4, "w/00003.jpg"),
+    ]
+    _write(images, [], videos=[{"id": 5, "name": "named"}])
+    _convert()
+    assert set(masks_below(Path("out"))) == {"b/00000", "v/00001", "named/00002", "w/00003"}
+    assert not masks_below(Path("out"))["b/00000"].any()
+
+
+def test_read_coco__boxes_are_left_out() -> None:
+    boxes: list[dict[str, Any]] = [{"id": n, "image_id": 1, "bbox": [0, 0, 2, 2]} for n in (1, 2)]
+    boxes[1]["segmentation"] = []
+    _write([_image(1)], boxes)
+    assert _convert() == ("An annotation without a segmentation was left out. (2 times)",)
+
+
+@pytest.mark.parametrize(
+    ("images", "annotations", "said"),
+    [
+        ([], [], "holds no image"),
+        ([_image(1), _image(1, "s/00001.jpg")], [], "id twice"),
+        ([_image(1), _image(2)], [], "two images for s/00000"),
+        ([_image(1, height=0)], [], "no size"),
+        ([_image(1, width="8")], [], "no size"),
+        ([_image(1, height=10**6, width=10**6)], [], "too large"),
+        ([_image(1, "../x.jpg")], [], "refused"),
+        ([_image(1, "s/..")], [], "refused"),
+        ([_image(1, video="../out")], [], "refused"),
+        ([_image(1, video="/etc")], [], "refused"),
+        ([_image(1, video=3)], [], "refused"),
+        ([_image(1, video="..")], [], "refused"),
+        ([_image(1, "")], [], "empty file_name"),
+        ([_image(1)], [_annotation(1, 2)], "for image 2"),
+        ([_image(1)], [_annotation(1, 1), _annotation(1, 1)], "the id 1"),
+        (
+            [_image(1)],
+            [_annotation(1, 1, {"size": [6, 8], "counts": [40]})],
+            "Annotation 1 .* do not fill 8×6",
+        ),
+        ([_image(1)], [_annotation(1, 1, {"size": [8, 6], "counts": [48]})], "Annotation 1 .* size"),
+        ([_image(1)], [_annotation(n, 1, [[0, 0, 1, 1, 0, 1]]) for n in range(1, 256)], "255 objects"),
+        ([_image(1)], [3], "`annotations` is no list"),
+        ([_image(1)], [{"id": 1, "video_id": 1, "segmentations": []}], "YouTube-VIS"),
+    ],
+)
+def test_read_coco__bad_entries(images: list[Any], annotations: list[Any], said: str) -> None:
+    _write(images, annotations)
+    with pytest.raises(InputError, match=said) as caught:
+        _convert()
+    assert "in.json" in caught.value.message
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "cannot be read as JSON"),
+        ("{", "cannot be read as JSON"),
+        ("[" * 100000, "cannot be read as JSON"),
+        ("[]", "not a COCO file"),
+        ("{}", "no list images and no list annotations"),
+        ('{"images": [], "annotations": {}}', "no list annotations"),
+        ('{"images": [1], "annotations": []}', "`images` is no list of objects"),
+    ],
+)
+def test_read_coco__no_coco_file(content: str, said: str) -> None:
+    Path("in.json").write_text(content)
+    with pytest.raises(InputError, match=said):
+        _convert()
+
+
+def test_read_coco__not_text() -> None:
+    Image.new("L", (4, 4)).save("in.png")
+    Path("in.png").rename("in.json")
+    with pytest.raises(InputError, match="cannot be read as JSON"):
+        _convert()
