@@ -23,10 +23,7 @@ def blend(frame: Frame, mask: Ids) -> Frame:
     """
     import cv2
 
-    if frame.shape[:2] != mask.shape:
-        raise InputError(
-            f"The frame has {_size(frame.shape)} pixels, its mask {_size(mask.shape)}.", "They must be equal."
-        )
+    require_one_size(frame, mask)
     colours = palette()[mask]  # [H, W, 3]
     objects = ((mask != 0) & (mask != VOID)).astype(np.uint8)
     mixed = cv2.addWeighted(frame, 1 - _OPACITY, colours, _OPACITY, 0)
@@ -45,6 +42,18 @@ def write_overlay(path: Path, frame: Frame, mask: Ids) -> None:
     picture = cv2.cvtColor(blend(frame, mask), cv2.COLOR_RGB2BGR)
     _, content = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     write_bytes(path, content.tobytes())
+
+
+def require_one_size(frame: Frame, mask: Ids) -> None:
+    """Make sure that a frame [H, W, 3] and its mask [H, W] belong together.
+
+    Raises:
+        InputError: If the sizes differ.
+    """
+    if frame.shape[:2] != mask.shape:
+        raise InputError(
+            f"The frame has {_size(frame.shape)} pixels, its mask {_size(mask.shape)}.", "They must be equal."
+        )
 
 
 def _size(shape: tuple[int, ...]) -> str:
