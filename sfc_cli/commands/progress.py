@@ -42,21 +42,21 @@ class RunProgress:
         """Frames propagated so far in this run."""
         return self._done
 
-    def plan(self, frames: int) -> None:
+    def plan(self, frames: int | None) -> None:
         """See ``Observer``."""
-        self._total = frames
+        self._total = frames or 0
         self._started = time.perf_counter()
         if self._skipped and not self._verbose:
             self._say(f"{self._skipped} sequences are complete already (--overwrite does them again)")
-        if self._bar is not None and frames:
+        if self._bar is not None and frames != 0:
             self._task = self._bar.add_task("", total=frames, rate="")
 
-    def sequence(self, name: str, frames: int) -> None:
+    def sequence(self, name: str, frames: int | None) -> None:
         """See ``Observer``."""
         if self._bar is not None:
             self._bar.update(self._task, description=name)
         else:
-            self._say(f"{name}: {frames} frames")
+            self._say(f"{name}: {'an unknown number of' if frames is None else frames} frames")
 
     def frame(self) -> None:
         """See ``Observer``."""

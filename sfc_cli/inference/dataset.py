@@ -119,7 +119,7 @@ class DatasetRun:
         failure: SfcError | None = None
         if self.ranks.leads:
             try:
-                open_output(self.output, self.record, self.jobs, overwrite=overwrite)
+                open_output(self.output, self.record, [job.name for job in self.jobs], overwrite=overwrite)
             except SfcError as error:
                 failure = error
         failed = gathered(failure is not None, self.ranks)

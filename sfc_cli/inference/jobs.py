@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -133,13 +133,13 @@ def share_of(jobs: Sequence[AnyJob], rank: int, world: int) -> list[AnyJob]:
     return mine
 
 
-def open_output(output: Path, record: RunRecord, jobs: Sequence[HasFrames], *, overwrite: bool) -> None:
+def open_output(output: Path, record: RunRecord, names: Collection[str], *, overwrite: bool) -> None:
     """Make a results folder ready: new, or continued if it belongs to the same run.
 
     Args:
         output: The folder.
         record: Of the run; takes over what the folder's record says of sequences that stay.
-        jobs: The run's sequences.
+        names: The run's sequences.
         overwrite: Remove what these sequences have; everything, if it comes from other settings.
 
     Raises:
@@ -148,7 +148,7 @@ def open_output(output: Path, record: RunRecord, jobs: Sequence[HasFrames], *, o
     """
     if output.resolve().is_relative_to(record.data.resolve()):
         raise UsageError(
-            f"--output {output} lies inside the data set {record.data}.",
+            f"--output {output} lies inside {record.data}, where the frames are.",
             "Results never go there: choose another.",
         )
     if output.exists() and not output.is_dir():
@@ -172,7 +172,7 @@ def open_output(output: Path, record: RunRecord, jobs: Sequence[HasFrames], *, o
         record.started = old.get("started", record.started)
         stays = dict(old.get("sequences") or {})
         record.planned += sorted(begun)
-    mine = {job.name for job in jobs}
+    mine = set(names)
     if overwrite and old is not None:
         for name in mine | (begun - set(record.planned)):
             stays.pop(name, None)

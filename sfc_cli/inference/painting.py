@@ -39,6 +39,16 @@ class PaintedMasks:
         self.height, self.width = next(iter(self._masks.values())).shape
 
     @property
+    def first(self) -> int:
+        """The place of the earliest mask."""
+        return min(self._masks)
+
+    @property
+    def last(self) -> int:
+        """The place of the latest mask."""
+        return max(self._masks)
+
+    @property
     def labels(self) -> int:
         """How many label planes there are, with the background."""
         return 1 + len(self.objects)

@@ -29,11 +29,11 @@ _FRAMES_AHEAD = 16
 class Observer(Protocol):
     """Hears how a run goes on."""
 
-    def plan(self, frames: int) -> None:
-        """``frames`` are to be done in all."""
+    def plan(self, frames: int | None) -> None:
+        """``frames`` are to be done in all; None if nobody knows."""
 
-    def sequence(self, name: str, frames: int) -> None:
-        """A sequence begins."""
+    def sequence(self, name: str, frames: int | None) -> None:
+        """A sequence begins; its number of frames is None if nobody knows."""
 
     def frame(self) -> None:
         """One more frame is done."""

@@ -638,10 +638,10 @@ def test_propagate__output_inside_the_data(make_davis: MakeDavis) -> None:
     before = _snapshot(data)
     for output in (data, data / "results", data / "Annotations" / "480p"):
         _refuse(
-            _run("--data", data, "--fc", "random18", "-o", output, "--overwrite"), 2, "inside the data set"
+            _run("--data", data, "--fc", "random18", "-o", output, "--overwrite"), 2, "where the frames are"
         )
     Path("link").symlink_to(data)
-    _refuse(_run("--data", data, "--fc", "random18", "-o", "link/results"), 2, "inside the data set")
+    _refuse(_run("--data", data, "--fc", "random18", "-o", "link/results"), 2, "where the frames are")
     assert _snapshot(data) == before
 
 

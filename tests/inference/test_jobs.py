@@ -80,20 +80,20 @@ def test_prepare_jobs__size_as_the_frame_is_shown(make_davis: MakeDavis) -> None
 def test_open_output__other_settings_remove_what_a_killed_run_had_begun(tmp_path: Path) -> None:
     output = tmp_path / "out"
     first = _record(tmp_path)
-    open_output(output, first, [_job("a", 2), _job("b", 2)], overwrite=False)
+    open_output(output, first, ["a", "b"], overwrite=False)
     # Killed before any sequence entered the record, with the masks of one complete.
     (output / "a").mkdir()
     (output / "a" / "00000.png").write_bytes(b"old")
-    open_output(output, _record(tmp_path, top_k=3), [_job("b", 2)], overwrite=True)
+    open_output(output, _record(tmp_path, top_k=3), ["b"], overwrite=True)
     assert not (output / "a" / "00000.png").exists()
     assert json.loads((output / "run.json").read_text())["planned"] == ["b"]
 
 
 def test_open_output__same_settings_keep_what_other_runs_planned(tmp_path: Path) -> None:
     output = tmp_path / "out"
-    open_output(output, _record(tmp_path), [_job("a", 2)], overwrite=False)
+    open_output(output, _record(tmp_path), ["a"], overwrite=False)
     (output / "a").mkdir()
     (output / "a" / "00000.png").write_bytes(b"mask")
-    open_output(output, _record(tmp_path), [_job("b", 2)], overwrite=True)
+    open_output(output, _record(tmp_path), ["b"], overwrite=True)
     assert (output / "a" / "00000.png").exists()
     assert json.loads((output / "run.json").read_text())["planned"] == ["a", "b"]
