@@ -14,12 +14,9 @@ import numpy as np
 from sfc_cli.conversion.coco_objects import Annotation, number_objects
 from sfc_cli.conversion.remarks import Remarks
 from sfc_cli.conversion.rle import decode_segmentation
-from sfc_cli.conversion.sources import MaskSource, Reader, Reference
+from sfc_cli.conversion.sources import MOST_PIXELS, MaskSource, Reader, Reference
 from sfc_cli.data.masks import Ids
 from sfc_cli.errors import InputError
-
-# Twice the pixels at which Pillow refuses an image.
-_MOST_PIXELS = 2**28
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +120,7 @@ def _read_image(entry: dict[str, Any], videos: dict[Any, Any], path: Path) -> _I
     named = entry.get("file_name")
     if type(height) is not int or type(width) is not int or min(height, width) < 1:
         raise InputError(f"Image {identity} of {path} has no size: {height!r}×{width!r}.", "Write it anew.")
-    if height * width > _MOST_PIXELS:
+    if height * width > MOST_PIXELS:
         raise InputError(f"Image {identity} of {path} is too large: {width}×{height} pixels.")
     if type(identity) is not int or not isinstance(named, str):
         raise InputError(f"An image of {path} has no id or no file_name: {entry}.", "Write it anew.")

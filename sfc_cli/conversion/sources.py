@@ -12,6 +12,9 @@ from sfc_cli.data.davis import DavisDataset
 from sfc_cli.data.masks import Ids, read_ids
 from sfc_cli.errors import UsageError
 
+# A larger mask is refused; Pillow refuses images of two thirds of it.
+MOST_PIXELS = 2**28
+
 
 @dataclass(frozen=True, kw_only=True)
 class MaskSource:
