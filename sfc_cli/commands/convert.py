@@ -16,8 +16,8 @@ def convert(
         Path,
         typer.Argument(
             metavar="IN",
-            help="A folder of masks: <sequence>/<frame>.png, or the released script's <video>_<t>_mask.png; "
-            "soft labels, <sequence>/<frame>.npz; a .zip of any of these; or a COCO .json.",
+            help="A folder of masks or cut-outs, <sequence>/<frame>.png, or of the released script's "
+            "<video>_<t>_mask.png, or of soft labels, <sequence>/<frame>.npz; a .zip of one; a COCO .json.",
         ),
     ],
     output: Annotated[
@@ -41,8 +41,8 @@ def convert(
     layout: Annotated[
         Literal["davis", "youtube-vos"],
         typer.Option(
-            help="The layout of --to zip: davis has <sequence>/<frame>.png, as MOSE wants too; youtube-vos "
-            "has them below Annotations/."
+            help="Whose layout --to zip and --data have: davis, <sequence>/<frame>.png in the zip, as MOSE "
+            "wants too; youtube-vos, the same below Annotations/, and no 480p in the data."
         ),
     ] = "davis",
     verbose: Verbose = False,

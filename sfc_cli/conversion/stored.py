@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from sfc_cli.conversion.colours import choose_legend
+from sfc_cli.conversion.cutouts import are_cutouts, read_cutout
+from sfc_cli.conversion.image_files import mode_of
 from sfc_cli.conversion.sources import MaskSource, Reader, Reference
 from sfc_cli.data.colours import Colours, Legend, palette_legend
 from sfc_cli.data.masks import Ids, open_image, read_ids, refuse_soft_edges
@@ -26,6 +28,8 @@ class StoredMasks:
 
     def reader(self, masks: Sequence[MaskSource], reference: Reference | None) -> Reader:
         """See ``MaskInput``. Where a sequence's grey masks hold 0 and 255 alone, 255 is object 1."""
+        if are_cutouts(masks):
+            return lambda mask: read_cutout(mask.path)
         is_binary = _are_binary(mask.path for mask in masks)
         legend = palette_legend() if reference is None else _legend_of(masks, reference)
 
@@ -38,7 +42,7 @@ class StoredMasks:
 
 def _read_stored(path: Path, is_binary: bool) -> Ids:
     ids = read_ids(path)
-    if open_image(path).mode != "L":
+    if mode_of(path) != "L":
         return ids
     if is_binary:
         return ids // 255
@@ -50,9 +54,8 @@ def _are_binary(paths: Iterable[Path]) -> bool:
     """Tell whether a sequence's grey masks hold 0 and 255 alone: then 255 is an object, not void."""
     found: set[int] = set()
     for path in paths:
-        image = open_image(path)
-        if image.mode == "L":
-            found.update(np.unique(np.asarray(image)).tolist())
+        if mode_of(path) == "L":
+            found.update(np.unique(np.asarray(open_image(path))).tolist())
             if not found <= {0, 255}:
                 return False
     return 255 in found
@@ -68,10 +71,9 @@ def _legend_of(masks: Sequence[MaskSource], reference: Reference) -> Legend:
 
 def _read_colours(path: Path) -> Colours | None:
     """Return the colours [H, W, 3] of an RGB file; None for a file that stores ids."""
-    image = open_image(path)
-    if image.mode not in {"RGB", "RGBA"}:
+    if mode_of(path) not in {"RGB", "RGBA"}:
         return None
-    return np.asarray(image.convert("RGB"))
+    return np.asarray(open_image(path).convert("RGB"))
 
 
 def _chain(

@@ -7,8 +7,7 @@ from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Literal
 
-from PIL import Image
-
+from sfc_cli.conversion.image_files import format_and_mode
 from sfc_cli.conversion.remarks import Remarks, listed
 from sfc_cli.conversion.sources import MaskSource
 from sfc_cli.data.davis import DavisDataset
@@ -106,11 +105,7 @@ def _require_indexed(path: Path) -> None:
     """Make sure that an image file stores ids beyond doubt; what is no image stores them in its own way."""
     if path.suffix != ".png":
         return
-    try:
-        with Image.open(path) as image:
-            stored, mode = image.format, image.mode
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path} cannot be decoded as an image: {error}.", "Replace the file.") from None
+    stored, mode = format_and_mode(path)
     if (stored, mode) != ("PNG", "P"):
         raise InputError(
             f"{path} is no indexed PNG, but {stored} of mode {mode}.",

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from sfc_cli.conversion import convert_masks
 from sfc_cli.data.masks import read_ids, write_mask
@@ -95,6 +96,46 @@ def test_soft_labels__damaged(content: bytes) -> None:
     Path("in/s/00000.npz").write_bytes(content)
     with pytest.raises(InputError, match=r"in/s/00000\.npz cannot be read"):
         convert_masks(Path("in"), Path("out"))
+
+
+def _save_cutouts(folder: str, masks: dict[str, np.ndarray], *, noise: bool = True) -> None:
+    rng = np.random.default_rng(0)
+    for name, mask in masks.items():
+        path = Path(folder, f"{name}.png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        colours = rng.integers(0, 256, (*mask.shape, 3), np.uint8) if noise else np.full((*mask.shape, 3), 77)
+        Image.fromarray(np.dstack([colours, mask * 255]).astype(np.uint8)).save(path)
+
+
+@pytest.mark.parametrize("folder", ["in", "results/cutout"])
+def test_cutouts__transparency_tells_the_object(folder: str) -> None:
+    masks = {f"{name}/0000{t}": np.zeros((9, 9), np.uint8) for name in "ab" for t in range(4)}
+    for place, mask in enumerate(masks.values()):
+        mask[place : place + 2, 3:] = 1
+    # An object that fills the frame, and one that is hidden.
+    masks["a/00002"][:], masks["a/00003"][:] = 1, 0
+    _save_cutouts(folder, masks)
+    convert_masks(Path(folder), Path("out"))
+    require_same(masks_below(Path("out")), masks)
+    convert_masks(Path(folder, "a"), Path("flat"))
+    require_same(masks_below(Path("flat")), {n[2:]: mask for n, mask in masks.items() if n[0] == "a"})
+
+
+def test_cutouts__soft_edges() -> None:
+    mask = np.zeros((9, 9, 4), np.uint8)
+    mask[..., :3] = np.random.default_rng(0).integers(0, 256, (9, 9, 3))
+    mask[3:6, :, 3] = np.array([[100], [255], [140]])
+    Path("in/s").mkdir(parents=True)
+    Image.fromarray(mask).save("in/s/00000.png")
+    convert_masks(Path("in"), Path("out"))
+    require_same(masks_below(Path("out")), {"s/00000": (mask[..., 3] > 120).astype(np.uint8)})
+
+
+def test_cutouts__flat_ones_are_known_by_their_folder() -> None:
+    mask = np.eye(9, dtype=np.uint8)
+    _save_cutouts("results/cutout", {"s/00000": mask}, noise=False)
+    convert_masks(Path("results/cutout"), Path("out"))
+    require_same(masks_below(Path("out")), {"s/00000": mask})
 
 
 def _zip(members: dict[str, bytes | Path]) -> None:
