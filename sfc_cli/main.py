@@ -12,6 +12,7 @@ from sfc_cli import __version__
 from sfc_cli.commands.convert import convert
 from sfc_cli.commands.download import download
 from sfc_cli.commands.evaluate import evaluate
+from sfc_cli.commands.optional_values import OptionalValueCommand
 from sfc_cli.commands.options import DEBUG_KEY
 from sfc_cli.commands.pretrain import pretrain
 from sfc_cli.commands.propagate import propagate
@@ -90,7 +91,7 @@ def _root(
 
 app.command()(download)
 app.command()(pretrain)
-app.command()(propagate)
+app.command(cls=OptionalValueCommand)(propagate)
 app.command()(convert)
 app.command()(evaluate)
 

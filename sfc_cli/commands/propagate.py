@@ -1,123 +1,114 @@
-"""``sfc propagate``: masks for every frame of every sequence from the mask of its first frame."""
+"""``sfc propagate``: masks for every frame of a clip, or of a data set's sequences."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING
 
 import typer
 
-from sfc_cli.commands import options
-from sfc_cli.commands.options import Checkpoints, Data, Debug, Verbose
-from sfc_cli.settings.propagation import PRESETS, Backend, BatchNormMode, Precision
+from sfc_cli.commands import footage, options
+from sfc_cli.commands import propagate_options as own
+from sfc_cli.commands.options import Checkpoints, Debug, Verbose
+from sfc_cli.settings.outputs import OutputChoice
+from sfc_cli.settings.propagation import PRESETS
 
-_SFC, _SINGLE = PRESETS["sfc"], PRESETS["single"]
+if TYPE_CHECKING:
+    from sfc_cli.commands.progress import RunProgress
+    from sfc_cli.inference.networks import NetworkChoice
+
 _SETTINGS = ("top_k", "radius", "temperature", "context_frames", "fusion_weight", "batchnorm")
 
 
-def _defaults(name: str) -> str:
-    both, one = getattr(_SFC, name), getattr(_SINGLE, name)
-    return f"[default: {both:g}]" if both == one else f"[default: {one:g}; {both:g} with two networks]"
-
-
 def propagate(
-    data: Data = "davis",
-    split: Annotated[
-        str | None, typer.Option(help="The split. [default: val; 1 for JHMDB]", metavar="NAME")
-    ] = None,
+    clip: footage.Footage = None,
+    mask: footage.Masks = None,
+    both_ways: footage.BothWays = False,
+    start: footage.Start = None,
+    end: footage.End = None,
+    every: footage.Every = None,
+    size: footage.Size = None,
+    fps: footage.Fps = None,
+    data: own.DataSet = None,
+    split: own.DataSplit = None,
     sequences: options.Sequences = None,
-    fc: Annotated[
-        str | None,
-        typer.Option(
-            help="Fine-grained network: fine-grained, crw, mini, imagenet18, random18, a .pth file."
-        ),
-    ] = None,
-    semantic: Annotated[
-        str | None,
-        typer.Option(
-            help="Semantic network: mocov1, simsiam, vfs, pixpro, imagenet50, random50, or a .pth file."
-        ),
-    ] = None,
+    fc: own.FineGrained = None,
+    semantic: own.Semantic = None,
     checkpoints: Checkpoints = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="Where masks go. [default: results/<data>/<fc>+<semantic>]"),
-    ] = None,
-    top_k: Annotated[
-        int | None, typer.Option(help=f"Context cells that vote for a cell. {_defaults('top_k')}")
-    ] = None,
-    radius: Annotated[
-        float | None, typer.Option(help=f"Reach on the feature grid, in cells. {_defaults('radius')}")
-    ] = None,
-    temperature: Annotated[
-        float | None, typer.Option(help=f"Divides the affinities. {_defaults('temperature')}")
-    ] = None,
-    context_frames: Annotated[
-        int | None,
-        typer.Option(
-            help=f"Frames before the target that vote, besides the first. {_defaults('context_frames')}"
-        ),
-    ] = None,
-    fusion_weight: Annotated[
-        float | None,
-        typer.Option(help=f"Weight of the fine-grained features (lambda). {_defaults('fusion_weight')}"),
-    ] = None,
-    batchnorm: Annotated[
-        BatchNormMode,
-        typer.Option(
-            help="`released` repeats the released code's BatchNorm step on an all-zero image, which the "
-            "published numbers contain; `checkpoint` takes the statistics as stored."
-        ),
-    ] = _SFC.batchnorm,
-    device: Annotated[
-        Literal["auto", "cpu", "cuda"], typer.Option(help="auto takes CUDA where there is a card.")
-    ] = "auto",
-    backend: Annotated[
-        Backend, typer.Option(help="How affinities are computed; all give the same masks up to ties.")
-    ] = "auto",
-    precision: Annotated[
-        Precision,
-        typer.Option(help="`fast` lets a CUDA card compute in half precision; no effect on a CPU."),
-    ] = "exact",
-    overwrite: Annotated[
-        bool,
-        typer.Option("--overwrite", help="Replace other results; do complete sequences again."),
-    ] = False,
-    overlay: Annotated[
-        bool,
-        typer.Option("--overlay", help="Also write frames blended with their masks to <output>/overlay."),
-    ] = False,
+    output: own.Output = None,
+    overlay: own.Overlay = None,
+    cutout: own.Cutout = False,
+    soft: own.Soft = False,
+    top_k: own.TopK = None,
+    radius: own.Radius = None,
+    temperature: own.Temperature = None,
+    context_frames: own.ContextFrames = None,
+    fusion_weight: own.FusionWeight = None,
+    batchnorm: own.BatchNorm = PRESETS["sfc"].batchnorm,
+    device: own.Device = "auto",
+    backend: own.BackendName = "auto",
+    precision: own.PrecisionName = "exact",
+    overwrite: own.Overwrite = False,
     verbose: Verbose = False,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
-    """Propagate each sequence's first mask to all its frames, by default with the bundled network `mini`.
+    """Propagate masks through a clip of yours, or each sequence's first mask through a data set.
 
-    Writes <output>/<sequence>/<frame>.png (indexed) and run.json. An interrupted run continues when retyped.
+    `sfc propagate CLIP --mask FIRST.png -o OUT` for your own footage, `sfc propagate --data davis` for a data
+    set; by default with the bundled network `mini`. Writes <output>/<sequence>/<frame>.png (indexed) and
+    run.json. An interrupted run continues when retyped.
     """
     from sfc_cli.commands.progress import RunProgress
-    from sfc_cli.inference.dataset import DatasetRun
     from sfc_cli.inference.networks import NetworkChoice
 
     options.set_up_logging(verbose)
-    given = (top_k, radius, temperature, context_frames, fusion_weight, batchnorm)
-    run = DatasetRun.prepare(
-        data=data,
-        split=split,
-        sequences=options.parse_names(sequences),
-        output=output,
-        networks=NetworkChoice(
-            fine_grained=fc,
-            semantic=semantic,
-            checkpoints=checkpoints,
-            chosen=dict(zip(_SETTINGS, given, strict=True)),
-            device=device,
-            backend=backend,
-            precision=precision,
-        ),
+    typed = footage.FootageChoice(
+        sources=tuple(clip or ()),
+        masks=tuple(mask or ()),
+        both_ways=both_ways,
+        start=start,
+        end=end,
+        every=every,
+        size=size,
+        fps=fps,
     )
+    typed.require_consistent({"--data": data, "--split": split, "--sequences": sequences})
+    given = (top_k, radius, temperature, context_frames, fusion_weight, batchnorm)
+    networks = NetworkChoice(
+        fine_grained=fc,
+        semantic=semantic,
+        checkpoints=checkpoints,
+        chosen=dict(zip(_SETTINGS, given, strict=True)),
+        device=device,
+        backend=backend,
+        precision=precision,
+    )
+    choice = OutputChoice(overlay=overlay, cutout=cutout, soft=soft, objects=bool(typed.sources))
+    results: Path | None
+    with RunProgress(verbose=verbose) as progress:
+        if typed.sources:
+            results = footage.propagate_clip(typed, networks, output, choice, overwrite, progress)
+        else:
+            data_set = (data or "davis", split, options.parse_names(sequences))
+            results = _propagate_data(*data_set, networks, output, choice, overwrite, progress)
+    if results is not None:
+        typer.echo(f"Masks: {results}")
+
+
+def _propagate_data(
+    data: str,
+    split: str | None,
+    sequences: tuple[str, ...] | None,
+    networks: NetworkChoice,
+    output: Path | None,
+    choice: OutputChoice,
+    overwrite: bool,
+    progress: RunProgress,
+) -> Path | None:
+    from sfc_cli.inference.dataset import DatasetRun
+
+    run = DatasetRun.prepare(data=data, split=split, sequences=sequences, output=output, networks=networks)
     if run.ranks.leads:
         typer.echo(run.describe(), err=True)
-    with RunProgress(verbose=verbose) as progress:
-        run.execute(progress, overwrite=overwrite, overlay=overlay)
-    if run.ranks.leads:
-        typer.echo(f"Masks: {run.output}")
+    run.execute(progress, overwrite=overwrite, overlay=choice.overlay is not None)
+    return run.output if run.ranks.leads else None
