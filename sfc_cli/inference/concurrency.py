@@ -94,3 +94,52 @@ class WriteBehind:
     def close(self) -> None:
         """Drop the tasks not yet begun, wait for the others and end the threads."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+class InOrder(Generic[T]):
+    """Hand items that threads bring in any order to one function, in the order of their numbers.
+
+    The thread that brings the next item hands over, and goes on with those that wait behind it: no thread
+    waits for another. How many items wait is bounded by whoever bounds the numbers on their way.
+
+    Args:
+        take: Gets the items, one at a time.
+    """
+
+    def __init__(self, take: Callable[[T], None]) -> None:
+        self._take = take
+        self._lock = threading.Lock()
+        self._waiting: dict[int, T] = {}
+        self._next = 0
+        self._is_busy = self._is_stopped = False
+
+    def put(self, number: int, item: T) -> None:
+        """Bring the item of a number, counted from 0; after an error of ``take`` it is dropped."""
+        with self._lock:
+            if self._is_stopped:
+                return
+            self._waiting[number] = item
+            if self._is_busy:
+                return
+            self._is_busy = True
+        self._hand_over()
+
+    def stop(self) -> None:
+        """Drop the items that wait, and all to come."""
+        with self._lock:
+            self._is_stopped = True
+            self._waiting.clear()
+
+    def _hand_over(self) -> None:
+        while True:
+            with self._lock:
+                if self._is_stopped or self._next not in self._waiting:
+                    self._is_busy = False
+                    return
+                item = self._waiting.pop(self._next)
+                self._next += 1
+            try:
+                self._take(item)
+            except BaseException:
+                self.stop()
+                raise

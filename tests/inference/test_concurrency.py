@@ -1,10 +1,11 @@
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
-from sfc_cli.inference.concurrency import ReadAhead, WriteBehind
+from sfc_cli.inference.concurrency import InOrder, ReadAhead, WriteBehind
 
 PATIENCE = 10.0
 
@@ -114,3 +115,63 @@ def test_write_behind__discard_drops_errors() -> None:
     writing.discard()
     writing.finish()
     writing.close()
+
+
+def test_in_order__whatever_the_order_of_arrival() -> None:
+    taken: list[int] = []
+    in_order: InOrder[int] = InOrder(taken.append)
+    for number in (2, 0, 3, 5, 1, 4):
+        in_order.put(number, number)
+        # Handed over as soon as nothing before it lacks.
+        assert taken == list(range(len(taken)))
+    assert taken == list(range(6))
+
+
+def test_in_order__many_threads() -> None:
+    taken: list[int] = []
+    busy = threading.Lock()
+
+    def take(number: int) -> None:
+        assert busy.acquire(blocking=False), "two threads at once"
+        time.sleep(0.0002 * (number % 3))
+        taken.append(number)
+        busy.release()
+
+    in_order: InOrder[int] = InOrder(take)
+    writing = WriteBehind(8, 16)
+
+    def bring(number: int) -> None:
+        time.sleep(0.0003 * (number * 7 % 5))
+        in_order.put(number, number)
+
+    for number in range(300):
+        writing.submit(partial(bring, number))
+    writing.finish()
+    writing.close()
+    assert taken == list(range(300))
+
+
+def test_in_order__an_error_ends_it() -> None:
+    taken: list[int] = []
+
+    def take(number: int) -> None:
+        if number == 1:
+            raise ValueError("one")
+        taken.append(number)
+
+    in_order: InOrder[int] = InOrder(take)
+    in_order.put(2, 2)
+    in_order.put(0, 0)
+    with pytest.raises(ValueError, match="one"):
+        in_order.put(1, 1)
+    in_order.put(3, 3)
+    assert taken == [0]
+
+
+def test_in_order__stopped() -> None:
+    taken: list[int] = []
+    in_order: InOrder[int] = InOrder(taken.append)
+    in_order.put(1, 1)
+    in_order.stop()
+    in_order.put(0, 0)
+    assert taken == []

@@ -1,6 +1,14 @@
 """Everything that a propagation run writes for a sequence: its masks, and what was asked for beside them."""
 
+from sfc_cli.inference.outputs.extras import require_possible
 from sfc_cli.inference.outputs.places import missing_outputs, remove_extras, remove_results
-from sfc_cli.inference.outputs.sequence import SequenceOutputs, require_possible
+from sfc_cli.inference.outputs.sequence import SequenceOutputs, with_stored_mask
 
-__all__ = ["SequenceOutputs", "missing_outputs", "remove_extras", "remove_results", "require_possible"]
+__all__ = [
+    "SequenceOutputs",
+    "missing_outputs",
+    "remove_extras",
+    "remove_results",
+    "require_possible",
+    "with_stored_mask",
+]

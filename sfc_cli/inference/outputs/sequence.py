@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from sfc_cli.data.masks import Ids
-from sfc_cli.inference.concurrency import WriteBehind
+import numpy as np
+
+from sfc_cli.data.frames import Frame
+from sfc_cli.data.masks import Ids, read_ids
+from sfc_cli.data.soft_labels import Resolved, given_mask
+from sfc_cli.inference.concurrency import InOrder, WriteBehind
+from sfc_cli.inference.outputs.extras import Finished, InTurn, open_extras, require_possible
+from sfc_cli.inference.outputs.places import remove_parts, remove_parts_of, table_path
 from sfc_cli.inference.video import Labelled
 from sfc_cli.settings.outputs import OutputChoice
-
-
-def require_possible(choice: OutputChoice, name: str, frame_count: int | None) -> None:
-    """Refuse, before anything is computed, what a sequence is too long for.
-
-    Args:
-        choice: What is to be written.
-        name: The sequence.
-        frame_count: How many frames it has; None if nobody knows.
-
-    Raises:
-        UsageError: If a GIF would get too many frames.
-    """
 
 
 class SequenceOutputs:
@@ -30,7 +25,7 @@ class SequenceOutputs:
         output: The results folder.
         name: The sequence.
         choice: What to write beside the masks.
-        writing: Whose threads do it, and which bounds the frames waiting.
+        writing: Whose threads do it, and which bounds the frames waiting; without tasks of others.
         objects: All ids of the run; each has a row for every frame in objects.csv.
         frames_per_second: Of overlays that move.
         frame_count: How many frames will come, if known.
@@ -53,7 +48,15 @@ class SequenceOutputs:
         frame_count: int | None = None,
         masks: bool = True,
     ) -> None:
-        raise NotImplementedError
+        require_possible(choice, name, frame_count)
+        remove_parts_of(output, name)
+        if choice.objects:
+            remove_parts(output, f"{table_path(output).name}.")
+        self._extras = open_extras(output, name, choice, objects, frames_per_second, masks=masks)
+        self._writing = writing
+        self._in_order: InOrder[Sequence[InTurn]] = InOrder(_run_all)
+        self._added = 0
+        self._is_abandoned = False
 
     def add(
         self, stem: str, labelled: Labelled, *, number: int | None = None, seconds: float | None = None
@@ -67,18 +70,65 @@ class SequenceOutputs:
             seconds: When it is shown; unknown if None.
 
         Raises:
-            InputError: If this or an earlier frame could not be written.
+            InputError: If this or an earlier frame could not be written; ``abandon`` must follow.
         """
-        raise NotImplementedError
+        place = self._added
+        self._added += 1
+        number = place if number is None else number
+        self._writing.submit(partial(self._make, stem, place, number, seconds, labelled))
 
     def finish(self) -> None:
         """Wait until all is on disk, whole.
 
         Raises:
-            InputError: If something could not be written; ``abandon`` must follow.
+            InputError: If something could not be written; what is unfinished is removed.
         """
-        raise NotImplementedError
+        try:
+            self._writing.finish()
+            for extra in self._extras:
+                extra.finish()
+        except BaseException:
+            self.abandon()
+            raise
 
     def abandon(self) -> None:
         """Stop after an error: frames not written are dropped, unfinished films and tables removed."""
-        raise NotImplementedError
+        self._is_abandoned = True
+        self._in_order.stop()
+        # A film must not be closed under a thread that writes to it.
+        self._writing.discard()
+        for extra in self._extras:
+            extra.abandon()
+
+    def _make(self, stem: str, place: int, number: int, seconds: float | None, labelled: Labelled) -> None:
+        if self._is_abandoned:
+            return
+        finished = Finished(
+            stem=stem,
+            place=place,
+            number=number,
+            seconds=seconds,
+            frame=labelled.frame,
+            resolved=labelled.resolve(),
+        )
+        made = [extra.make(finished) for extra in self._extras]
+        self._in_order.put(place, [step for step in made if step is not None])
+
+
+def with_stored_mask(frame: Frame, path: Path) -> Labelled:
+    """Return a frame with the mask that an earlier run wrote, for extras that need no labels.
+
+    Args:
+        frame: uint8 [H, W, 3], RGB.
+        path: The mask; read when the frame's turn comes.
+    """
+
+    def resolve() -> Resolved:
+        return given_mask(read_ids(path), np.zeros((1, 0, 0), np.float32))
+
+    return Labelled(frame, resolve)
+
+
+def _run_all(steps: Sequence[InTurn]) -> None:
+    for step in steps:
+        step()
