@@ -1,4 +1,4 @@
-r"""What settings, BatchNorm mode and test-time augmentation do to J&F, each sequence's features computed once.
+r"""What settings, BatchNorm mode and test-time augmentation do to J&F; features are computed once.
 
 Single-object scores (every object as one, like DAVIS-2016), first and last frame left out. A network given as
 `random18:SEED` is an untrained one. Usage:
@@ -54,11 +54,11 @@ def main() -> None:
     )
     options = parser.parse_args()
     dataset = DavisDataset(root=options.data)
-    grid = [
-        [int(value) for value in options.top_k.split(",")],
+    grid: list[list[float]] = [
+        [float(value) for value in options.top_k.split(",")],
         [float(value) for value in options.radius.split(",")],
         [float(value) for value in options.temperature.split(",")],
-        [int(value) for value in options.context_frames.split(",")],
+        [float(value) for value in options.context_frames.split(",")],
     ]
     for batchnorm in options.batchnorm.split(","):
         name, _, seed = options.fc.partition(":")
@@ -160,7 +160,7 @@ def first_labels(features: Tensor, mask: Ids, flipped: bool) -> Tensor:
     return torch.from_numpy(shrink_mask(seen, ONE, *features.shape[2:]))
 
 
-def to_grid(soft: Tensor, flipped: bool, size: tuple[int, int]) -> Tensor:
+def to_grid(soft: Tensor, flipped: bool, size: torch.Size) -> Tensor:
     """Bring a view's labels [T, K, h, w] back to the plain view's grid."""
     upright = soft.flip(3) if flipped else soft
     if upright.shape[2:] == size:
