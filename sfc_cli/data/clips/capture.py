@@ -127,12 +127,12 @@ def _quiet() -> Iterator[None]:
     import cv2
 
     # OpenCV 5 moved the function.
-    place = cv2.utils.logging if hasattr(cv2, "utils") else cv2
-    level = place.setLogLevel(0)
+    set_level = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel
+    level = set_level(0)
     try:
         yield
     finally:
-        place.setLogLevel(level)
+        set_level(level)
 
 
 @contextlib.contextmanager

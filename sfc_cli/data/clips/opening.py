@@ -63,7 +63,7 @@ def _resolve(source: str) -> list[Path]:
     if not glob.has_magic(source):
         raise InputError(f"{source!r} is missing.", "Check the path.")
     # Path.glob takes no pattern that starts at the root.
-    matches = [Path(match) for match in glob.glob(source, recursive=True)]  # noqa: PTH207
+    matches = [Path(match) for match in sorted(glob.glob(source, recursive=True))]  # noqa: PTH207
     files = [match for match in matches if not is_passed_over(match)]
     # A pattern may also name one folder: `take*`.
     found = files or [match for match in matches if match.is_dir()]

@@ -53,7 +53,6 @@ class VideoClip(Clip):
             self.frames_per_second = capture.measure_rate()
             self.count = _likely_count(capture, container, self.frames_per_second)
         self._container = container
-        self._is_warned = False
         self._digits = max(_DIGITS, len(str((self.count or 1) - 1)))
 
     def frames(self, selection: Selection = ALL_FRAMES) -> Iterator[ClipFrame]:
@@ -97,17 +96,17 @@ class VideoClip(Clip):
         self._note_end(number + 1, seconds)
 
     def _note_end(self, count: int, last: float) -> None:
-        """Keep the true number of frames, and warn once if the container announced more."""
+        """Keep the true number of frames, and warn if the container announced more."""
         announced, self.count, self.is_exact = self.count, count, True
-        if announced is None or self._is_warned:
+        if announced is None:
             return
         slack = max(2, 0.02 * announced)
         is_certain = self._container.counts_frames or self._container.announced is not None
         # Elsewhere the number was made from the duration, which in Matroska may begin before the frames do.
         is_early = last * self.frames_per_second + 1 < announced - slack
         if count < announced - slack and (is_certain or (is_early and self._container.kind == "other")):
-            self._is_warned = True
-            logger.warning("%s announces %d frames, %d could be decoded.", self.source, announced, count)
+            message = "%s announces %d frames, %d could be decoded: it was trimmed, or it is damaged."
+            logger.warning(message, self.source, announced, count)
 
     def _jump(self, capture: Capture, run: Sequence[FrameStamp]) -> list[ClipFrame]:
         """Seek to a run and decode it; return nothing if its times are not met exactly."""
@@ -158,7 +157,7 @@ class VideoClip(Clip):
 
 
 def _likely_count(capture: Capture, container: Container, rate: float) -> int | None:
-    """Return the number of frames announced, made again from the duration if it was made with a false rate."""
+    """Return the announced number of frames; if it was made with a false rate, make it again."""
     count = capture.announced
     if count is None or container.counts_frames or rate == capture.announced_rate:
         return count
@@ -174,7 +173,8 @@ def _unreadable(path: Path, stamp: FrameStamp) -> InputError:
 def _no_video(path: Path, container: Container) -> InputError:
     if container.kind:
         return InputError(
-            f"{path} holds no video that OpenCV's FFmpeg can read: it may hold sound alone, or be damaged.",
+            f"{path} holds no video that OpenCV's FFmpeg can read: it may hold sound alone, or pictures in a "
+            "codec that is missing there, or be damaged.",
             "Choose the file that holds the pictures, or convert it to an MP4 with H.264.",
         )
     return InputError(
