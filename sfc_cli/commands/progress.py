@@ -47,7 +47,8 @@ class RunProgress:
         self._total = frames or 0
         self._started = time.perf_counter()
         if self._skipped and not self._verbose:
-            self._say(f"{self._skipped} sequences are complete already (--overwrite does them again)")
+            what = "1 sequence is" if self._skipped == 1 else f"{self._skipped} sequences are"
+            self._say(f"{what} complete already (--overwrite does it all again)")
         if self._bar is not None and frames != 0:
             self._task = self._bar.add_task("", total=frames, rate="")
 

@@ -83,17 +83,23 @@ class ClipRun:
         """
         if not masks:
             raise UsageError("A clip needs a mask to start from.", "Give --mask FILE.")
+        ranks = read_ranks()
+        if ranks.world > 1:
+            raise UsageError(
+                f"{ranks.world} processes for one clip.",
+                "A clip is the work of one process: leave torchrun out.",
+            )
         found = networks.resolve()
         clip = open_clip(
             sources, frames_per_second=frames_per_second, allow_truncated=selection.end is not None
         )
-        must_count = both_ways or len(masks) > 1 or masks[0].frame is not None
+        must_count = clip.is_exact or both_ways or len(masks) > 1 or masks[0].frame is not None
         stamps = clip.stamps(selection) if must_count else None
         places = place_masks(masks, stamps, clip) if stamps is not None else [0]
         read = read_painted_masks([option.path for option in masks], size=clip.size)
         input_size = shrunken(clip.size, size)
         found.require_reachable([input_size or clip.size])
-        propagator = found.load(read_ranks())
+        propagator = found.load(ranks)
         record = found.record(
             propagator,
             dataset=clip.name,
@@ -170,6 +176,7 @@ class ClipRun:
             choice = missing_outputs(self.output, name, finished, choice)
             if choice.is_empty:
                 observer.skipped(name)
+                observer.plan(0)
                 return
         execution = ClipExecution(
             clip=self.clip,
