@@ -24,7 +24,7 @@ install: $(VENV)/.installed
 demo: install
 	$(BIN)/sfc propagate --data sample --output results/demo --overlay --overwrite
 	$(BIN)/sfc evaluate davis --data sample --results results/demo
-	@echo "Overlay pictures: results/demo/overlay"
+	@echo "Overlays: results/demo/overlay"
 
 test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile

@@ -110,5 +110,5 @@ def _propagate_data(
     run = DatasetRun.prepare(data=data, split=split, sequences=sequences, output=output, networks=networks)
     if run.ranks.leads:
         typer.echo(run.describe(), err=True)
-    run.execute(progress, overwrite=overwrite, overlay=choice.overlay is not None)
+    run.execute(progress, overwrite=overwrite, choice=choice)
     return run.output if run.ranks.leads else None

@@ -15,10 +15,12 @@ from sfc_cli.inference.jobs import Job, open_output, share_of
 from sfc_cli.inference.keypoints import KeypointJob, run_keypoint_jobs
 from sfc_cli.inference.layouts import find_jobs
 from sfc_cli.inference.networks import NetworkChoice, default_output
+from sfc_cli.inference.outputs import require_possible
 from sfc_cli.inference.record import RunRecord
 from sfc_cli.inference.runner import Observer, run_jobs
 from sfc_cli.inference.video import VideoPropagator
 from sfc_cli.settings.locations import find_data
+from sfc_cli.settings.outputs import MASKS_ALONE, OutputChoice
 
 logger = logging.getLogger(__name__)
 
@@ -86,13 +88,21 @@ class DatasetRun:
         frames = sum(len(job.frames) for job in self.jobs)
         return self.record.describe(f"{self.record.dataset}: {len(self.jobs)} sequences, {frames} frames")
 
-    def execute(self, observer: Observer, *, overwrite: bool = False, overlay: bool = False) -> None:
-        """Open the results folder and run all sequences. See ``open_output`` and ``run_jobs``."""
+    def execute(
+        self, observer: Observer, *, overwrite: bool = False, choice: OutputChoice = MASKS_ALONE
+    ) -> None:
+        """Open the results folder and run all sequences. See ``open_output`` and ``run_jobs``.
+
+        Raises:
+            UsageError: If the data set cannot have what is to be written, or the folder is of another run.
+            InputError: If sequences failed.
+        """
+        self._require_possible(choice)
         with joined(self.ranks, torch.device("cpu")):
             self._open(overwrite)
             failure: InputError | None = None
             try:
-                self._run(observer, overwrite=overwrite, overlay=overlay)
+                self._run(observer, overwrite=overwrite, choice=choice)
             except InputError as error:
                 failure = error
             for sequences in gathered(self.record.sequences, self.ranks):
@@ -102,7 +112,16 @@ class DatasetRun:
         if failure is not None:
             raise failure
 
-    def _run(self, observer: Observer, *, overwrite: bool, overlay: bool) -> None:
+    def _require_possible(self, choice: OutputChoice) -> None:
+        for job in self.jobs:
+            if isinstance(job, KeypointJob) and not choice.is_empty:
+                raise UsageError(
+                    f"{self.record.dataset} has joints, not masks.",
+                    "Leave out --overlay, --cutout and --soft.",
+                )
+            require_possible(choice, job.name, len(job.frames))
+
+    def _run(self, observer: Observer, *, overwrite: bool, choice: OutputChoice) -> None:
         """Run this process's share."""
         share = share_of(self.jobs, self.ranks.rank, self.ranks.world)
         masks = [job for job in share if isinstance(job, Job)]
@@ -112,7 +131,7 @@ class DatasetRun:
         if keypoints:
             run_keypoint_jobs(keypoints, *where, overwrite=overwrite, keep_record=keep_record)
         else:
-            run_jobs(masks, *where, overwrite=overwrite, overlay=overlay, keep_record=keep_record)
+            run_jobs(masks, *where, overwrite=overwrite, choice=choice, keep_record=keep_record)
 
     def _open(self, overwrite: bool) -> None:
         """Let the first process open the results folder; all of them stop if it cannot."""

@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from sfc_cli.data.frames import read_frame
-from sfc_cli.data.jhmdb import joints_file
 from sfc_cli.data.masks import Ids, read_first_mask
 from sfc_cli.errors import InputError, UsageError
+from sfc_cli.inference.outputs.places import mask_path, remove_parts, remove_results
 from sfc_cli.inference.record import RECORD_NAME, RunRecord, differences, read_record
-
-OVERLAY_FOLDER = "overlay"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +38,7 @@ class Job:
 
     def outputs(self, output: Path) -> list[Path]:
         """Return the mask files of all frames."""
-        return [output / self.name / f"{frame.stem}.png" for frame in self.frames]
-
-    def overlays(self, output: Path) -> list[Path]:
-        """Return the overlay files of all frames."""
-        return [output / OVERLAY_FOLDER / self.name / f"{frame.stem}.jpg" for frame in self.frames]
+        return [mask_path(output, self.name, frame.stem) for frame in self.frames]
 
 
 class MaskDataset(Protocol):
@@ -176,7 +170,7 @@ def open_output(output: Path, record: RunRecord, names: Collection[str], *, over
     if overwrite and old is not None:
         for name in mine | (begun - set(record.planned)):
             stays.pop(name, None)
-            _remove_results(output, name)
+            remove_results(output, name)
     record.planned = sorted(mine.union(record.planned))
     record.sequences.update(stays)
     remove_parts(output)
@@ -190,16 +184,3 @@ def _begun(record: dict[str, Any] | None) -> set[str]:
     planned = record.get("planned")
     names = {*(record.get("sequences") or {}), *(planned if isinstance(planned, list) else [])}
     return {str(name) for name in names if ".." not in Path(str(name)).parts}
-
-
-def remove_parts(folder: Path) -> None:
-    """Remove the unfinished files that a killed run left in a folder."""
-    for path in folder.glob(".*.part"):
-        path.unlink(missing_ok=True)
-
-
-def _remove_results(output: Path, sequence: str) -> None:
-    for folder, pattern in ((output / sequence, "*.png"), (output / OVERLAY_FOLDER / sequence, "*.jpg")):
-        for path in folder.glob(pattern) if folder.is_dir() else ():
-            path.unlink()
-    joints_file(output, sequence).unlink(missing_ok=True)

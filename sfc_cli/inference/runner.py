@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
 import torch
 
 from sfc_cli.data.frames import Frame, read_frame
-from sfc_cli.data.masks import Ids, object_ids, read_ids, write_mask
-from sfc_cli.data.overlay import write_overlay
+from sfc_cli.data.masks import object_ids
 from sfc_cli.errors import InputError
+from sfc_cli.inference.completion import add_extras, has_masks, lacking
 from sfc_cli.inference.concurrency import ReadAhead, WriteBehind
-from sfc_cli.inference.jobs import Job, remove_parts
+from sfc_cli.inference.jobs import Job
+from sfc_cli.inference.outputs import SequenceOutputs, remove_extras
 from sfc_cli.inference.record import RunRecord
 from sfc_cli.inference.video import VideoPropagator
+from sfc_cli.settings.outputs import MASKS_ALONE, OutputChoice
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ def run_jobs(
     observer: Observer,
     *,
     overwrite: bool = False,
-    overlay: bool = False,
+    choice: OutputChoice = MASKS_ALONE,
     writers: int = 2,
     keep_record: bool = True,
 ) -> None:
@@ -68,27 +69,27 @@ def run_jobs(
         record: Gets an entry for each finished sequence.
         observer: Hears of the progress.
         overwrite: Do complete sequences again.
-        overlay: Write overlays too.
+        choice: What to write beside the masks; of complete sequences, what they lack.
         writers: Threads that enlarge, encode and write.
         keep_record: Write run.json after each sequence; off where another process writes it.
 
     Raises:
         InputError: At the end, if sequences failed: the first failure, and how many more there are.
     """
-    todo = []
-    for job in jobs:
-        if not overwrite and _is_complete(job, output):
-            if overlay:
-                _overlay_from_masks(job, output)
-            observer.skipped(job.name)
-        else:
-            todo.append(job)
+    todo, extras = _plan(jobs, output, choice, overwrite)
+    for job, _ in extras:
+        observer.skipped(job.name)
     observer.plan(sum(len(job.frames) for job in todo))
 
     failures: list[InputError] = []
     frames = ReadAhead(_read_all(todo), _FRAMES_AHEAD)
     writing = WriteBehind(writers, _FRAMES_AHEAD)
     try:
+        for job, lacks in extras:
+            try:
+                add_extras(job, output, lacks, writing)
+            except InputError as error:
+                failures.append(error)
         stream = iter(frames)
         for job in todo:
             attempt = _Attempt(
@@ -97,13 +98,12 @@ def run_jobs(
                 output=output,
                 writing=writing,
                 observer=observer,
-                overlay=overlay,
+                choice=choice,
             )
             try:
                 record.sequences[job.name] = attempt.run_within_memory(stream)
             except InputError as error:
                 failures.append(error)
-                writing.discard()
                 continue
             if keep_record:
                 record.write(output)
@@ -117,15 +117,23 @@ def run_jobs(
         )
 
 
-def _is_complete(job: Job, output: Path) -> bool:
-    """Tell whether all masks of a sequence are there, and come from the first mask as it is now."""
-    masks = job.outputs(output)
-    if not all(path.is_file() for path in masks):
-        return False
-    try:
-        return np.array_equal(read_ids(masks[0]), job.first_mask)
-    except InputError:
-        return False
+def _plan(
+    jobs: Sequence[Job], output: Path, choice: OutputChoice, overwrite: bool
+) -> tuple[list[Job], list[tuple[Job, OutputChoice]]]:
+    """Tell the sequences to propagate from those that have their masks, with the extras they lack."""
+    todo: list[Job] = []
+    extras: list[tuple[Job, OutputChoice]] = []
+    for job in jobs:
+        is_there = has_masks(job, output)
+        lacks = lacking(job, output, choice)
+        if is_there and not overwrite and not lacks.needs_labels:
+            extras.append((job, lacks))
+            continue
+        if not is_there:
+            # They belong to masks that are about to change.
+            remove_extras(output, job.name)
+        todo.append(job)
+    return todo, extras
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +145,7 @@ class _Attempt:
     output: Path
     writing: WriteBehind
     observer: Observer
-    overlay: bool
+    choice: OutputChoice
 
     def run_within_memory(self, stream: Iterator[_Read]) -> dict[str, object]:
         """Run, and where a card's memory is too small, begin again with fewer frames at once."""
@@ -147,7 +155,6 @@ class _Attempt:
             try:
                 return self._run(frames)
             except torch.OutOfMemoryError:
-                self.writing.discard()
                 torch.cuda.empty_cache()
                 if not self.propagator.use_less_memory():
                     height, width = self.job.first_mask.shape
@@ -161,16 +168,23 @@ class _Attempt:
     def _run(self, frames: Iterator[Frame]) -> dict[str, object]:
         job = self.job
         started = time.perf_counter()
-        masks, pictures = job.outputs(self.output), job.overlays(self.output)
-        for folder in (masks[0].parent, pictures[0].parent):
-            remove_parts(folder)
-        for number, labelled in enumerate(
-            self.propagator.run(frames, job.first_mask, input_size=job.resized)
-        ):
-            picture = pictures[number] if self.overlay else None
-            self.writing.submit(_Write(labelled.mask, masks[number], labelled.frame, picture))
-            self.observer.frame()
-        self.writing.finish()
+        outputs = SequenceOutputs(
+            self.output,
+            job.name,
+            self.choice,
+            self.writing,
+            objects=object_ids(job.first_mask),
+            frame_count=len(job.frames),
+        )
+        try:
+            labelled = self.propagator.run(frames, job.first_mask, input_size=job.resized)
+            for one, path in zip(labelled, job.frames, strict=True):
+                outputs.add(path.stem, one)
+                self.observer.frame()
+            outputs.finish()
+        except BaseException:
+            outputs.abandon()
+            raise
         seconds = time.perf_counter() - started
         self.observer.finished(job.name, len(job.frames), seconds)
         return {
@@ -221,25 +235,3 @@ def _frames_of(job: Job, stream: Iterator[_Read]) -> Iterator[Frame]:
         yield read.frame
         if read.is_last:
             return
-
-
-@dataclass(frozen=True)
-class _Write:
-    """Makes and writes one frame's mask, and its overlay if asked to."""
-
-    mask: Callable[[], Ids]
-    path: Path
-    frame: Frame
-    picture: Path | None
-
-    def __call__(self) -> None:
-        mask = self.mask()
-        write_mask(self.path, mask)
-        if self.picture is not None:
-            write_overlay(self.picture, self.frame, mask)
-
-
-def _overlay_from_masks(job: Job, output: Path) -> None:
-    for frame, mask, picture in zip(job.frames, job.outputs(output), job.overlays(output), strict=True):
-        if not picture.is_file():
-            write_overlay(picture, read_frame(frame), read_ids(mask))

@@ -37,3 +37,6 @@ class OutputChoice:
     def needs_labels(self) -> bool:
         """Whether masks on disk are not enough, so that it takes a propagation."""
         return self.soft or self.objects
+
+
+MASKS_ALONE = OutputChoice()

@@ -17,6 +17,8 @@ from typer.testing import CliRunner, Result
 from sfc_cli.core.encoders import load_encoder
 from sfc_cli.data import files
 from sfc_cli.data.masks import palette, read_ids, write_mask
+from sfc_cli.data.soft_files import read_soft_labels
+from sfc_cli.data.soft_labels import enlarge_to_mask
 from sfc_cli.errors import InputError
 from sfc_cli.inference import networks as networks_module
 from sfc_cli.main import app
@@ -233,7 +235,7 @@ def test_propagate__data_is_only_read(make_davis: MakeDavis) -> None:
     data = make_davis()
     before = _snapshot(data)
     folders = {path: path.stat().st_mtime_ns for path in data.rglob("*") if path.is_dir()}
-    _propagate(data, "out", "--overlay")
+    _propagate(data, "out", "--overlay", "frames")
     assert _snapshot(data) == before
     assert {path: path.stat().st_mtime_ns for path in data.rglob("*") if path.is_dir()} == folders
 
@@ -293,7 +295,7 @@ def test_propagate__name_in_the_current_folders_data(make_davis: MakeDavis) -> N
 
 def test_propagate__overlay(make_davis: MakeDavis) -> None:
     data = make_davis({"only": 3})
-    _propagate(data, "out", "--overlay")
+    _propagate(data, "out", "--overlay", "frames")
     for t in range(3):
         picture = cv2.imread(f"out/overlay/only/{t:05d}.jpg")
         frame = cv2.imread(str(data / "JPEGImages" / "480p" / "only" / f"{t:05d}.jpg"))
@@ -307,10 +309,77 @@ def test_propagate__overlay_of_complete_results(make_davis: MakeDavis) -> None:
     data = make_davis()
     _propagate(data, "out")
     before = _masks(Path("out"))
-    result = _propagate(data, "out", "--overlay")
+    result = _propagate(data, "out", "--overlay", "frames")
     assert "2 sequences are complete already" in result.stderr
     assert len(list(Path("out/overlay").rglob("*.jpg"))) == 7
     assert _masks(Path("out")) == before
+
+
+def _film_frames(path: Path) -> int:
+    film, count = cv2.VideoCapture(str(path)), 0
+    while film.read()[0]:
+        count += 1
+    return count
+
+
+@pytest.mark.parametrize("bare", [("--overlay", "--cutout"), ("--cutout", "--overlay")])
+def test_propagate__bare_overlay_is_a_film(make_davis: MakeDavis, bare: tuple[str, ...]) -> None:
+    _propagate(make_davis(), "out", *bare)
+    assert sorted(path.name for path in Path("out/overlay").iterdir()) == ["first.mp4", "second.mp4"]
+    assert _film_frames(Path("out/overlay/first.mp4")) == 4
+    assert len(list(Path("out/cutout").rglob("*.png"))) == 7
+
+
+def test_propagate__films_and_cut_outs_of_complete_results(make_davis: MakeDavis) -> None:
+    data = make_davis()
+    _propagate(data, "out")
+    before = _snapshot(Path("out"))
+    result = _propagate(data, "out", "--overlay=gif", "--cutout")
+    assert "2 sequences are complete already" in result.stderr
+    after = _snapshot(Path("out"))
+    kept = before.keys() - {"run.json"}
+    assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
+    Path("out/cutout/first/00002.png").unlink()
+    _propagate(data, "out", "--overlay", "gif", "--cutout")
+    assert _snapshot(Path("out")).keys() == after.keys()
+    with Image.open("out/overlay/second.gif") as image:
+        assert image.n_frames == 3
+
+
+def test_propagate__soft_labels_need_the_propagation_again(make_davis: MakeDavis) -> None:
+    data = make_davis()
+    _propagate(data, "out", "--overlay")
+    before = _snapshot(Path("out"))
+    assert "complete already" not in _propagate(data, "out", "--soft").stderr
+    after = _snapshot(Path("out"))
+    # The masks come out as they were, so what was made from them stays.
+    assert {name: after[name][0] for name in before if name != "run.json"} == {
+        name: content for name, (content, _) in before.items() if name != "run.json"
+    }
+    assert "2 sequences are complete already" in _propagate(data, "out", "--soft", "--overlay").stderr
+    assert _snapshot(Path("out")).keys() == after.keys()
+    for path in sorted(Path("out/soft").rglob("*.npz")):
+        labels, objects, (height, width) = read_soft_labels(path)
+        mask = enlarge_to_mask(labels, objects, height, width)
+        stored = read_ids(Path("out") / path.relative_to("out/soft").with_suffix(".png"))
+        # The first mask was painted, not enlarged.
+        assert (mask == stored).mean() > (0.9 if path.stem == "00000" else 0.995)
+    assert len(list(Path("out/soft").rglob("*.npz"))) == 7
+
+
+def test_propagate__extras_of_masks_that_change_are_not_left(make_davis: MakeDavis) -> None:
+    data = make_davis({"only": 3})
+    _propagate(data, "out", "--overlay", "--cutout")
+    Path("out/only/00001.png").unlink()
+    _propagate(data, "out")
+    assert not [name for name in _snapshot(Path("out")) if "overlay" in str(name) or "cutout" in str(name)]
+
+
+def test_propagate__gif_of_a_long_sequence_is_refused_before_anything_is_done(make_davis: MakeDavis) -> None:
+    data = make_davis({"long": 301}, size=(16, 24))
+    options = ("--data", data, "--fc", "random18", "-o", "out", "--overlay", "gif")
+    _refuse(_run(*options), 2, "long has 301 frames", "300 at most", "--overlay video")
+    assert not Path("out").exists()
 
 
 def test_propagate__complete_sequences_are_skipped(make_davis: MakeDavis) -> None:
@@ -333,7 +402,7 @@ def test_propagate__goes_on_with_what_is_missing(make_davis: MakeDavis) -> None:
     before = _snapshot(Path("out"))
     Path("out/second/00001.png").unlink()
     result = _propagate(data, "out")
-    assert "1 sequences are complete already" in result.stderr
+    assert "1 sequence is complete already" in result.stderr
     assert "second: 3 frames" in result.stderr
     after = _snapshot(Path("out"))
     assert {name: content for name, (content, _) in after.items() if name.endswith("png")} == {
@@ -384,7 +453,7 @@ def test_propagate__changed_checkpoint_is_refused(make_davis: MakeDavis, tmp_pat
 def test_propagate__overwrite_replaces_all_of_other_settings(make_davis: MakeDavis) -> None:
     # What stayed of the old settings would pass for complete in the next run.
     data = make_davis()
-    _propagate(data, "out", "--overlay")
+    _propagate(data, "out", "--overlay", "frames")
     _propagate(data, "out", "--top-k", 3, "--overwrite", "--sequences", "first")
     assert {name.split("/")[0] for name in _masks(Path("out"))} == {"first"}
     assert not list(Path("out/overlay").rglob("*.jpg"))

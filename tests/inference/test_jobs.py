@@ -39,7 +39,6 @@ def test_prepare_jobs__what_is_to_be_done(make_davis: MakeDavis) -> None:
     assert [(job.name, len(job.frames)) for job in jobs] == [("b", 3), ("a", 2)]
     assert jobs[0].first_mask.shape == (48, 64)
     assert jobs[0].outputs(Path("out"))[2] == Path("out/b/00002.png")
-    assert jobs[0].overlays(Path("out"))[2] == Path("out/overlay/b/00002.jpg")
 
 
 def test_prepare_jobs__counts_the_problems(make_davis: MakeDavis) -> None:
