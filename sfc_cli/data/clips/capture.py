@@ -14,8 +14,8 @@ import numpy as np
 from sfc_cli.data.frames import Frame
 
 _FFMPEG_LEVEL, _FFMPEG_QUIET = "OPENCV_FFMPEG_LOGLEVEL", "-8"
-# A damaged stretch fails packet by packet; sound frames may follow. At the end of a file this costs nothing.
-_ATTEMPTS = 16
+# A damaged stretch fails frame by frame, up to a whole group of them; sound ones may follow.
+_ATTEMPTS = 250
 # Screen recorders announce the ticks of their clock (600, 1000, 90000 a second) as their rate.
 _HIGHEST_RATE = 250.0
 _USUAL_RATE = 24.0

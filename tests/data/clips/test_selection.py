@@ -49,6 +49,14 @@ def test_choose__half_a_millisecond_is_no_difference() -> None:
     times = [round(number / 30, 3) for number in range(31)]
     half = select(start="0.5s", end="1s", every="0.1s")
     assert [stamp.number for stamp in half.choose(stamps(times), "c")] == [15, 18, 21, 24, 27]
+    # Frame 10 is kept at 0.333, frame 20 at 0.667.
+    thirds = select(start="0.3333s", end="0.6672s")
+    assert [stamp.number for stamp in thirds.choose(stamps(times), "c")] == list(range(10, 20))
+
+
+def test_choose__a_gap_is_not_made_up_for() -> None:
+    chosen = select(every="1s").choose(stamps([0, 3, 3.1, 3.2, 4]), "c")
+    assert [stamp.number for stamp in chosen] == [0, 1, 4]
 
 
 def test_choose__draws_nothing_beyond_the_end() -> None:

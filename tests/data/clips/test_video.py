@@ -71,21 +71,16 @@ def test_backwards__yields_the_frames_of_the_forward_pass(
     assert_same(list(clip.backwards(stamps[2:20:3])), forward[2:20:3][::-1])
 
 
-def test_backwards__from_the_start_where_seeking_is_late(
+def test_backwards__aims_earlier_where_seeking_is_late(
     videos: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(video, "_RUN_FRAMES", 5)
     clip = open_clip([str(videos("mpeg4.mp4"))])
     forward = list(clip.frames())
-    honest, landed = Capture.seek, []
-
-    def late(capture: Capture, time: float) -> None:
-        honest(capture, time + 0.2)
-        landed.append(time)
-
-    monkeypatch.setattr(Capture, "seek", late)
+    honest = Capture.seek
+    monkeypatch.setattr(Capture, "seek", lambda capture, time: honest(capture, time + 0.2))
+    monkeypatch.setattr(clip, "_decode_from_start", lambda _: pytest.fail("gave up"))
     assert_same(list(clip.backwards(clip.stamps())), forward[::-1])
-    assert landed
 
 
 def test_backwards__from_the_start_where_times_differ_after_a_seek(
@@ -103,6 +98,25 @@ def test_backwards__from_the_start_where_times_differ_after_a_seek(
 
     monkeypatch.setattr(Capture, "grab", shifted)
     assert_same(list(clip.backwards(stamps)), forward[::-1])
+
+
+@pytest.mark.parametrize("name", ["mpeg4.mp4", "vp9.mp4", "mjpeg.mov", "mjpeg.avi"])
+def test_frames__go_on_behind_damage(
+    tmp_path: Path, videos: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(video, "_RUN_FRAMES", 5)
+    content = videos(name).read_bytes()
+    middle, length = len(content) // 2, len(content) // 8
+    path = tmp_path / name
+    path.write_bytes(content[:middle] + bytes(length) + content[middle + length :])
+    clip = open_clip([str(path)])
+    forward = list(clip.frames())
+    assert len(forward) < 24
+    assert forward[-1].stamp.number == len(forward) - 1
+    if name != "mjpeg.avi":
+        # An AVI has no times of its own.
+        assert forward[-1].stamp.seconds == pytest.approx(23 / 25)
+    assert_same(list(clip.backwards(clip.stamps())), forward[::-1])
 
 
 def test_backwards__a_file_that_has_lost_its_end(tmp_path: Path, videos: Callable[[str], Path]) -> None:
