@@ -24,15 +24,22 @@ def blend(frame: Frame, mask: Ids) -> Frame:
     import cv2
 
     require_one_size(frame, mask)
-    colours = palette()[mask]  # [H, W, 3]
-    objects = ((mask != 0) & (mask != VOID)).astype(np.uint8)
-    mixed = cv2.addWeighted(frame, 1 - _OPACITY, colours, _OPACITY, 0)
-    picture = np.where(objects[..., None] != 0, mixed, frame)
+    picture = frame.copy()
+    left, top, width, height = cv2.boundingRect(mask)
+    # Outlines depend on neighbours: one pixel around the objects is looked at too.
+    box = slice(max(0, top - 1), top + height + 1), slice(max(0, left - 1), left + width + 1)
+    part, ids = frame[box], np.ascontiguousarray(mask[box])
+    if not part.size:
+        return picture
+    objects = cv2.inRange(ids, 1, VOID - 1)
+    colours = cv2.LUT(cv2.cvtColor(ids, cv2.COLOR_GRAY2RGB), palette()[None])
+    mixed = cv2.addWeighted(part, 1 - _OPACITY, colours, _OPACITY, 0)
     # A pixel whose neighbourhood holds another id is an outline.
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
-    edge = (cv2.dilate(mask, cross) != cv2.erode(mask, cross)) & (objects != 0)
-    picture[edge] = 255
-    return picture.astype(np.uint8, copy=False)
+    same = cv2.compare(cv2.dilate(ids, cross), cv2.erode(ids, cross), cv2.CMP_EQ)
+    outlined = cv2.bitwise_or(mixed, cv2.cvtColor(cv2.bitwise_not(same), cv2.COLOR_GRAY2RGB))
+    picture[box] = cv2.copyTo(outlined, objects, part.copy())
+    return picture
 
 
 def write_overlay(path: Path, frame: Frame, mask: Ids) -> None:

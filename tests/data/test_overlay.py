@@ -55,3 +55,23 @@ def test_write_overlay__is_a_jpeg_of_the_blend(tmp_path: Path, frame: np.ndarray
     assert (tmp_path / "o.jpg").read_bytes()[:2] == b"\xff\xd8"
     stored = cv2.imread(str(tmp_path / "o.jpg"))[..., ::-1].astype(float)
     assert np.abs(stored - blend(smooth, mask)).mean() < 8
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_blend__as_plain_numpy_wherever_objects_lie(seed: int) -> None:
+    noise = np.random.default_rng(seed)
+    height, width = noise.integers(1, 40, 2)
+    frame = noise.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    ids = np.repeat(np.repeat(noise.choice(np.array([0, 0, 1, 9, 255], np.uint8), (8, 8)), 5, 0), 5, 1)
+    mask = np.ascontiguousarray(ids[:height, :width])
+    mask[:, : width * seed // 16] = 0
+    padded = np.pad(mask, 1, mode="edge")
+    neighbours = (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:])
+    edge = np.any([other != mask for other in neighbours], axis=0)
+    is_object = (mask != 0) & (mask != 255)
+    picture = blend(frame, mask)
+    np.testing.assert_array_equal(picture[~is_object], frame[~is_object])
+    assert (picture[is_object & edge] == 255).all()
+    inside = is_object & ~edge
+    expected = (frame[inside].astype(float) + palette()[mask[inside]]) / 2
+    np.testing.assert_allclose(picture[inside], expected, rtol=0, atol=0.51)
