@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 
 from sfc_cli.data.clips.selection import FrameStamp, Selection
@@ -75,3 +76,12 @@ class Clip(abc.ABC):
     @abc.abstractmethod
     def identity(self) -> dict[str, object]:
         """Return what tells this clip from another, ready for JSON."""
+
+
+def as_time(seconds: float) -> str:
+    """Write a file's time so that it can be read, and compared to the microsecond.
+
+    Args:
+        seconds: Since 1970.
+    """
+    return datetime.fromtimestamp(seconds, tz=timezone.utc).isoformat(timespec="microseconds")

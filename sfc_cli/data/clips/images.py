@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sfc_cli.data.clips.clip import ALL_FRAMES, Clip, ClipFrame
+from sfc_cli.data.clips.clip import ALL_FRAMES, Clip, ClipFrame, as_time
 from sfc_cli.data.clips.selection import FrameStamp, Selection
 from sfc_cli.data.frames import read_frame
 from sfc_cli.errors import InputError, UsageError
@@ -80,7 +80,7 @@ class ImageClip(Clip):
             "files": len(self._files),
             "names": hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()[:16],
             "bytes": sum(state.st_size for state in states),
-            "modified_ns": max(state.st_mtime_ns for state in states),
+            "modified": as_time(max(state.st_mtime for state in states)),
         }
 
     def _all_stamps(self) -> Iterator[FrameStamp]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sfc_cli.data.clips.capture import Capture
-from sfc_cli.data.clips.clip import ALL_FRAMES, Clip, ClipFrame
+from sfc_cli.data.clips.clip import ALL_FRAMES, Clip, ClipFrame, as_time
 from sfc_cli.data.clips.containers import Container
 from sfc_cli.data.clips.selection import FrameStamp, Selection
 from sfc_cli.data.frames import Frame
@@ -84,7 +84,7 @@ class VideoClip(Clip):
             "kind": "video",
             "path": str(self.source.resolve()),
             "bytes": state.st_size,
-            "modified_ns": state.st_mtime_ns,
+            "modified": as_time(state.st_mtime),
         }
 
     def _pass(self, capture: Capture) -> Iterator[FrameStamp]:
