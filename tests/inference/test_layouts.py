@@ -110,6 +110,16 @@ def test_propagate__vip_parts_come_back_at_the_annotations_size(vip: Path, tmp_p
     assert json.loads(scores.read_text())["global"]["mIoU"] > 0.5
 
 
+@pytest.mark.parametrize("extra", [("--overlay", "frames"), ("--cutout",), ("--soft",)])
+def test_propagate__jhmdb_has_no_masks_to_show(jhmdb: Path, tmp_path: Path, extra: tuple[str, ...]) -> None:
+    out = tmp_path / "out"
+    command = ["propagate", "--data", str(jhmdb), "--fc", "random18", "--output", str(out), *extra]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 2, result.output
+    assert "joints, not masks" in result.stderr
+    assert not out.exists()
+
+
 def test_propagate__jhmdb_without_frames(jhmdb: Path, tmp_path: Path) -> None:
     for frame in (jhmdb / "Rename_Images" / "walk" / "one").iterdir():
         frame.unlink()
