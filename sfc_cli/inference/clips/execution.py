@@ -9,19 +9,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from sfc_cli.data.clips import Clip, ClipFrame, FrameStamp, Selection
-from sfc_cli.data.masks import read_ids
-from sfc_cli.data.soft_labels import Resolved, given_mask
 from sfc_cli.errors import InputError
 from sfc_cli.inference.clips.both_ways import Stamped, run_both_ways, run_forwards
 from sfc_cli.inference.concurrency import ReadAhead, WriteBehind
-from sfc_cli.inference.outputs import SequenceOutputs
+from sfc_cli.inference.outputs import SequenceOutputs, with_stored_mask
 from sfc_cli.inference.painting import PaintedMasks
 from sfc_cli.inference.runner import Observer
-from sfc_cli.inference.video import Labelled, Size, VideoPropagator
+from sfc_cli.inference.video import Size, VideoPropagator
 from sfc_cli.settings.outputs import OutputChoice
 
 logger = logging.getLogger(__name__)
@@ -92,20 +89,25 @@ class ClipExecution:
         return self.output / self.clip.name / f"{stamp.name}.png"
 
     def _write(self, make_stream: Callable[[], Stamped], choice: OutputChoice, *, masks: bool) -> int:
-        waiting = self._frames_waiting()
-        writing = WriteBehind(_WRITERS, waiting)
-        outputs = SequenceOutputs(
-            self.output,
-            self.clip.name,
-            choice,
-            writing,
-            objects=self.painted.objects,
-            frames_per_second=self.frames_per_second,
-            masks=masks,
-        )
+        writing = WriteBehind(_WRITERS, self._frames_waiting())
+        try:
+            outputs = SequenceOutputs(
+                self.output,
+                self.clip.name,
+                choice,
+                writing,
+                objects=self.painted.objects,
+                frames_per_second=self.frames_per_second,
+                masks=masks,
+            )
+            return self._feed(outputs, make_stream())
+        finally:
+            writing.close()
+
+    def _feed(self, outputs: SequenceOutputs, stream: Stamped) -> int:
         count = 0
         try:
-            for stamp, labelled in make_stream():
+            for stamp, labelled in stream:
                 outputs.add(stamp.name, labelled, number=stamp.number, seconds=stamp.seconds)
                 count += 1
                 self.observer.frame()
@@ -113,8 +115,6 @@ class ClipExecution:
         except BaseException:
             outputs.abandon()
             raise
-        finally:
-            writing.close()
         return count
 
     def _propagated(self, propagator: VideoPropagator) -> Stamped:
@@ -141,7 +141,7 @@ class ClipExecution:
             for clip_frame in frames:
                 path = self.mask_file(clip_frame.stamp)
                 if path.is_file():
-                    yield clip_frame.stamp, Labelled(clip_frame.frame, partial(_stored, path))
+                    yield clip_frame.stamp, with_stored_mask(clip_frame.frame, path)
 
     @contextmanager
     def _ahead(self, frames: Iterable[ClipFrame]) -> Iterator[Iterable[ClipFrame]]:
@@ -154,7 +154,3 @@ class ClipExecution:
     def _frames_waiting(self) -> int:
         height, width = self.clip.size
         return max(2, min(_MOST_WAITING, _BYTES_WAITING // (3 * height * width)))
-
-
-def _stored(path: Path) -> Resolved:
-    return given_mask(read_ids(path), np.empty((0, 0, 0), np.float32))

@@ -16,7 +16,7 @@ from sfc_cli.inference.clips.execution import ClipExecution
 from sfc_cli.inference.clips.masks import MaskOption, place_masks
 from sfc_cli.inference.jobs import open_output
 from sfc_cli.inference.networks import NetworkChoice, default_output
-from sfc_cli.inference.outputs import missing_outputs, remove_extras, require_possible
+from sfc_cli.inference.outputs import RESERVED_NAMES, missing_outputs, remove_extras, require_possible
 from sfc_cli.inference.painting import PaintedMasks
 from sfc_cli.inference.record import RunRecord
 from sfc_cli.inference.runner import Observer
@@ -93,6 +93,10 @@ class ClipRun:
         clip = open_clip(
             sources, frames_per_second=frames_per_second, allow_truncated=selection.end is not None
         )
+        if clip.name in RESERVED_NAMES:
+            raise UsageError(
+                f"A clip named {clip.name} would lie where results of another kind go.", "Rename it."
+            )
         must_count = clip.is_exact or both_ways or len(masks) > 1 or masks[0].frame is not None
         stamps = clip.stamps(selection) if must_count else None
         places = place_masks(masks, stamps, clip) if stamps is not None else [0]

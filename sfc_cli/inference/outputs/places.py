@@ -13,6 +13,8 @@ from sfc_cli.settings.outputs import OutputChoice
 
 OVERLAY_FOLDER, CUTOUT_FOLDER, SOFT_FOLDER = "overlay", "cutout", "soft"
 TABLE_NAME = "objects.csv"
+# A sequence of such a name would mix its masks with what lies there.
+RESERVED_NAMES = frozenset({OVERLAY_FOLDER, CUTOUT_FOLDER, SOFT_FOLDER, TABLE_NAME})
 
 
 def mask_path(output: Path, name: str, stem: str) -> Path:
