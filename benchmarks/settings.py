@@ -38,7 +38,7 @@ SCALES = (0.75, 1.25)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "davis")
-    parser.add_argument("--sequences", required=True)
+    parser.add_argument("--sequences", default="blackswan,camel,dance-twirl,kite-surf,soapbox")
     parser.add_argument("--frames", type=int, help="only so many of each sequence")
     parser.add_argument("--fc", default="mini")
     parser.add_argument("--checkpoints", type=Path, default=Path("checkpoints"))
@@ -53,6 +53,9 @@ def main() -> None:
         help="none, flip (mean of labels), flip-features, multiscale (mean of labels)",
     )
     options = parser.parse_args()
+    if not options.data.is_dir():
+        print(f"skipped: {options.data} is missing; give a DAVIS folder with --data")
+        return
     dataset = DavisDataset(root=options.data)
     grid: list[list[float]] = [
         [float(value) for value in options.top_k.split(",")],
