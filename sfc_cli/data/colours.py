@@ -58,6 +58,11 @@ def pack(colours: Colours) -> npt.NDArray[np.int64]:
     return (wide[..., 0] << 16) | (wide[..., 1] << 8) | wide[..., 2]
 
 
+def palette_spellings() -> list[Colours]:
+    """Return the DAVIS palette in the two spellings that are about, uint8 [256, 3] each."""
+    return [palette(), np.where(palette() == 192, _DAVIS_192, palette())]
+
+
 def palette_legend(table: Colours | None = None, *, swapped: bool = False) -> Legend:
     """Return the legend of a palette.
 
@@ -65,7 +70,7 @@ def palette_legend(table: Colours | None = None, *, swapped: bool = False) -> Le
         table: Colours by id, uint8 [n, 3]; they come before those of the DAVIS palette.
         swapped: Take the colours as blue-green-red, as files of the released script are.
     """
-    tables = [palette(), np.where(palette() == 192, _DAVIS_192, palette())]
+    tables = palette_spellings()
     if table is not None:
         tables.insert(0, table)
     ids: dict[int, int] = {}

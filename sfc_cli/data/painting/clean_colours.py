@@ -1,0 +1,179 @@
+"""Finds the clean colours of a mask with soft edges: those that were painted, not those that were mixed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sfc_cli.data.painting.colour_index import ColourIndex, Colours, Flags, Integers, are_blends
+
+# Two colours that differ by no more in any channel are one colour and what smoothing left of it.
+SAME_COLOUR = 24
+# The variation within an area that lossy compression leaves flat to the eye.
+_LOSSY_VARIATION = 10
+# The same for smoothing, which ends in areas that are even but for rounding.
+_ROUNDING = 2
+# The smallest area of a colour in a file of lossy compression, as pixels and as a share of the image.
+_LEAST_LOSSY = (16, 2e-5)
+# An area of more solid pixels is no accident on a rim.
+_LARGEST_ACCIDENT = 64
+_ACCIDENT_STRIDES = (1, 2, 3, 4)
+# A stroke that fills no area must have so many pixels, and such a share of all that fill none.
+_LEAST_STROKE = (16, 0.05)
+_MOST_COLOURS = 300
+# By how much, as a share, the way over a mixture may be longer than the straight way between two colours.
+_DETOUR = 0.03
+
+
+@dataclass(frozen=True, kw_only=True)
+class CleanColours:
+    """The clean colours of a mask.
+
+    Args:
+        colours: Their colours, uint8 [K, 3].
+        exact: Which of them each colour of the image is, [N]; -1 for none. After lossy compression, which
+            leaves no colour as it is, the same as ``similar``.
+        similar: Which of them each colour of the image is similar to, [N]; -1 for none.
+        even: The pixels [H, W] that lie within an even area.
+        rim: How far soft edges reach from the areas of clean colours, in pixels.
+    """
+
+    colours: Colours
+    exact: npt.NDArray[np.int32]
+    similar: npt.NDArray[np.int32]
+    even: Flags
+    rim: float
+
+
+def find_clean_colours(image: ColourIndex, *, lossy: bool = False) -> CleanColours:
+    """Find the clean colours of a mask with soft edges, those of the largest areas first.
+
+    Args:
+        image: The mask.
+        lossy: The file went through lossy compression.
+    """
+    even = _even_pixels(image, _LOSSY_VARIATION if lossy else _ROUNDING)
+    solid = even if lossy else image.solid
+    weights = np.bincount(image.flat_numbers[solid.ravel()], minlength=len(image.colours))
+    least = max(_LEAST_LOSSY[0], int(_LEAST_LOSSY[1] * solid.size)) if lossy else 1
+    chosen = _without_neighbours(image.colours, weights, least)
+    rim = _rim_width(even & (_similar(image, chosen) >= 0)[image.flat_numbers].reshape(even.shape))
+    chosen = _without_accidents(image, solid, chosen, weights, rim)
+    if not lossy:
+        chosen += _strokes(image, chosen)
+    if len(chosen) == 1:
+        chosen += _farthest(image, chosen[0])
+    similar = _similar(image, chosen)
+    exact = np.full(len(image.colours), -1, np.int32)
+    exact[chosen] = np.arange(len(chosen))
+    return CleanColours(
+        colours=image.colours[chosen],
+        exact=similar if lossy else exact,
+        similar=similar,
+        even=even,
+        rim=rim,
+    )
+
+
+def _even_pixels(image: ColourIndex, variation: int) -> Flags:
+    import cv2
+
+    picture = image.colours[image.flat_numbers].reshape(*image.numbers.shape, 3)
+    square = np.ones((3, 3), np.uint8)
+    spread = cv2.subtract(cv2.dilate(picture, square), cv2.erode(picture, square))
+    even: Flags = spread.max(axis=2) <= variation
+    return even
+
+
+def _without_neighbours(colours: Colours, weights: Integers, least: int) -> list[int]:
+    """Return the numbers of the heaviest colours, leaving out those close to a heavier one."""
+    wide = colours.astype(np.int16)
+    left = weights.copy()
+    chosen: list[int] = []
+    while left.any() and len(chosen) < _MOST_COLOURS:
+        top = int(left.argmax())
+        near = np.abs(wide - wide[top]).max(axis=1) <= SAME_COLOUR
+        if left[near].sum() >= least:
+            chosen.append(top)
+        left[near] = 0
+    return chosen
+
+
+def _similar(image: ColourIndex, chosen: list[int]) -> npt.NDArray[np.int32]:
+    """Return which chosen colour each colour is similar to, -1 for none."""
+    wide = image.colours.astype(np.int16)
+    similar = np.full(len(wide), -1, np.int32)
+    nearest = np.full(len(wide), SAME_COLOUR + 1, np.int16)
+    for place, number in enumerate(chosen):
+        distance = np.abs(wide - wide[number]).max(axis=1)
+        closer = distance < nearest
+        similar[closer] = place
+        nearest[closer] = distance[closer]
+    return similar
+
+
+def _rim_width(core: Flags) -> float:
+    import cv2
+
+    distance = cv2.distanceTransform((~core).astype(np.uint8), cv2.DIST_L2, 3)
+    soft = distance[~core]
+    # Twice the median: an object too small to show its colour must not pass for a wide rim.
+    return float(2 * np.median(soft)) if soft.size else 0.0
+
+
+def _without_accidents(
+    image: ColourIndex, solid: Flags, chosen: list[int], weights: Integers, rim: float
+) -> list[int]:
+    """Drop colours whose areas are accidents of smoothing.
+
+    Beside wide rims a clean area is thick, while the ridge or the valley between two rims is even on a line
+    only. On narrow rims an accident lies between two colours.
+    """
+    import cv2
+
+    depth = cv2.distanceTransform(solid.astype(np.uint8), cv2.DIST_L2, 3)
+    thick = (depth >= max(rim / 4 - 1, 0.5)).ravel()
+    kept = np.bincount(image.flat_numbers[thick], minlength=len(weights)) > 0
+    for place, number in enumerate(chosen):
+        kept[number] |= not _is_mixture(image.colours, number, chosen[:place])
+    small = np.zeros(len(weights), np.bool_)
+    small[chosen] = weights[chosen] <= _LARGEST_ACCIDENT
+    places = image.where(small)
+    inside = solid[places]
+    places = (places[0][inside], places[1][inside])
+    blended = image.at(places)[are_blends(image, places, _ACCIDENT_STRIDES)]
+    kept &= np.bincount(blended, minlength=len(weights)) * 2 < np.maximum(weights, 1)
+    return [number for number in chosen if kept[number]]
+
+
+def _is_mixture(colours: Colours, number: int, others: list[int]) -> bool:
+    """Tell whether a colour lies between any two others."""
+    table = colours[others].astype(np.float32)
+    distance = np.linalg.norm(table - colours[number], axis=1)
+    apart = np.linalg.norm(table[:, None] - table[None], axis=2)
+    detour = distance[:, None] + distance[None] - apart
+    return bool((detour + 1e9 * np.eye(len(others)) < _DETOUR * apart).any())
+
+
+def _strokes(image: ColourIndex, chosen: list[int]) -> list[int]:
+    """Return the colours that fill no area but draw lines: no mixtures of what lies on both sides."""
+    wide = image.colours.astype(np.int16)
+    thin = image.solid_counts == 0
+    least = max(_LEAST_STROKE[0], int(_LEAST_STROKE[1] * image.counts[thin].sum()))
+    candidates = thin & (image.counts >= least)
+    for number in chosen:
+        candidates &= np.abs(wide - wide[number]).max(axis=1) > SAME_COLOUR
+    places = image.where(candidates)
+    painted = image.at(places)[~are_blends(image, places)]
+    weights = np.bincount(painted, minlength=len(wide))
+    weights[(weights < least) | (weights * 2 < image.counts)] = 0
+    return _without_neighbours(image.colours, weights, least)
+
+
+def _farthest(image: ColourIndex, background: int) -> list[int]:
+    """Return the colour least like the only clean one: that of strokes too thin to show theirs anywhere."""
+    distance = np.abs(image.colours.astype(np.int16) - image.colours[background]).max(axis=1)
+    farthest = int(distance.argmax())
+    return [farthest] if distance[farthest] > 2 * SAME_COLOUR else []

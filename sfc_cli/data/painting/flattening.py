@@ -1,0 +1,98 @@
+"""Brings a painted mask to its clean colours, or refuses it as a photograph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sfc_cli.data.painting.clean_colours import find_clean_colours
+from sfc_cli.data.painting.colour_index import Colours, Integers, index_colours
+from sfc_cli.data.painting.photographs import measure_flatness
+from sfc_cli.data.painting.resolution import resolve
+from sfc_cli.data.painting.soft_edges import has_soft_edges
+from sfc_cli.errors import InputError
+
+# A picture of fewer colours is no photograph.
+_MANY_COLOURS = 64
+# So small a share of even pixels is noise or a photograph: it need not be looked at any closer.
+_LEAST_EVEN = 0.1
+_MOST_COLOURS = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlatMask:
+    """A mask of clean colours.
+
+    Args:
+        colours: Its colours, uint8 [K, 3].
+        numbers: Which of them each pixel has, [H, W].
+        counts: How many pixels each has, [K].
+        changed: How many pixels had another colour before; None if the mask has no soft edges.
+    """
+
+    colours: Colours
+    numbers: npt.NDArray[Any]
+    counts: Integers
+    changed: int | None
+
+
+def flatten(image: Colours, path: Path, *, lossy: bool = False) -> FlatMask:
+    """Give every pixel of a painted mask a clean colour; a mask without soft edges stays as it is.
+
+    Args:
+        image: Grey levels [H, W] or colours [H, W, 3].
+        path: The mask's file, for the error.
+        lossy: The file went through lossy compression.
+
+    Raises:
+        InputError: If it is a photograph.
+    """
+    index = index_colours(image)
+    found = len(index.colours)
+    even = float(index.solid.mean())
+    if found > _MOST_COLOURS and even < _LEAST_EVEN and not lossy:
+        raise _photograph(path, found, even)
+    if not has_soft_edges(index, lossy=lossy):
+        if found > _MOST_COLOURS and even < _LEAST_EVEN:
+            raise _photograph(path, found, even)
+        return FlatMask(colours=index.colours, numbers=index.numbers, counts=index.counts, changed=None)
+    clean = find_clean_colours(index, lossy=lossy)
+    if not 0 < len(clean.colours) <= _MOST_COLOURS:
+        raise _photograph(path, found, float(clean.even.mean()))
+    resolved = resolve(index, clean, lossy=lossy)
+    before = index.colours[index.flat_numbers].reshape(*index.numbers.shape, 3)
+    if found > _MANY_COLOURS:
+        flatness = measure_flatness(before, clean.colours, resolved)
+        if flatness.is_photograph:
+            raise _photograph(path, found, flatness.flat)
+        if flatness.is_cut_out:
+            raise _cut_out(path, found, flatness.objects)
+    return FlatMask(
+        colours=clean.colours,
+        numbers=resolved,
+        counts=np.bincount(resolved.ravel(), minlength=len(clean.colours)),
+        changed=int((before != clean.colours[resolved]).any(axis=2).sum()),
+    )
+
+
+_HINT = "Paint each object in one flat colour on black and save that as PNG."
+
+
+def _photograph(path: Path, found: int, share: float) -> InputError:
+    return InputError(
+        f"{path} looks like a photograph, not a mask: {found:,} colours, the flat ones cover only "
+        f"{share:.0%} of it.",
+        _HINT,
+    )
+
+
+def _cut_out(path: Path, found: int, share: float) -> InputError:
+    return InputError(
+        f"{path} looks like a part of a photograph on a plain background, not a mask: {found:,} colours, and "
+        f"only {share:.0%} of what is not background is flat.",
+        _HINT,
+    )

@@ -1,0 +1,294 @@
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from sfc_cli.data.colours import palette_spellings
+from sfc_cli.data.masks import Ids, palette, write_mask
+from sfc_cli.data.painted_masks import PaintedMask, read_painted_mask
+from sfc_cli.errors import InputError
+
+# None of the DAVIS palette.
+COLOURS = np.array(
+    [(0, 0, 0), (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (255, 0, 255), (0, 255, 255)], np.uint8
+)
+
+
+def _blocks(*values: int, side: int = 6) -> Ids:
+    """Return a mask with a square block of each value in a row."""
+    return np.repeat(np.repeat(np.array([values], np.uint8), side, axis=0), side, axis=1)
+
+
+def _save(path: Path, values: np.ndarray, mode: str | None = None, **options: object) -> Path:
+    image = Image.fromarray(values)
+    (image.convert(mode) if mode else image).save(path, **options)  # type: ignore[arg-type]
+    return path
+
+
+def _scene(side: int = 240) -> Ids:
+    """Return three objects of falling area that touch each other, 1, 2 and 3."""
+    ids = np.zeros((side, side), np.uint8)
+    ids[side // 6 : side // 2, side // 6 : side * 5 // 6] = 1
+    cv2.circle(ids, (side * 3 // 8, side * 5 // 8), side // 6, 2, -1)
+    cv2.ellipse(ids, (side * 2 // 3, side * 3 // 5), (side // 8, side // 6), 20, 0, 360, 3, -1)
+    return ids
+
+
+def _distance_to_edges(ids: Ids) -> np.ndarray:
+    square = np.ones((3, 3), np.uint8)
+    inside = (cv2.dilate(ids, square) == cv2.erode(ids, square)).astype(np.uint8)
+    return cv2.distanceTransform(inside, cv2.DIST_L2, 5)
+
+
+def _edge_remark(mask: PaintedMask) -> bool:
+    return any("soft edges went to the nearest clean colour" in remark for remark in mask.remarks)
+
+
+# Indexed files.
+
+
+def test_read_painted_mask__indexed_ids_are_kept(tmp_path: Path) -> None:
+    ids = _blocks(0, 3, 17, 254, 255)
+    write_mask(tmp_path / "m.png", ids)
+    mask = read_painted_mask(tmp_path / "m.png")
+    np.testing.assert_array_equal(mask.ids, ids)
+    assert mask.kind == "indexed"
+    assert mask.legend == {n: tuple(map(int, palette()[n])) for n in (3, 17, 254)}
+    assert mask.remarks == ()
+    assert mask.ids.dtype == np.uint8
+
+
+def _save_indexed(path: Path, ids: Ids, table: list[tuple[int, int, int]], **options: object) -> Path:
+    image = Image.fromarray(ids)
+    image.putpalette(np.array(table, np.uint8).tobytes())
+    image.save(path, **options)  # type: ignore[arg-type]
+    return path
+
+
+def test_read_painted_mask__indexed_with_a_palette_of_its_own(tmp_path: Path) -> None:
+    ids = _blocks(0, 2, 1)
+    path = _save_indexed(tmp_path / "m.png", ids, [(9, 9, 9), (200, 0, 0), (0, 200, 0)])
+    mask = read_painted_mask(path)
+    np.testing.assert_array_equal(mask.ids, ids)
+    assert mask.legend == {1: (200, 0, 0), 2: (0, 200, 0)}
+
+
+def test_read_painted_mask__indexed_255_alone_is_void_only_in_the_colour_of_void(tmp_path: Path) -> None:
+    ids = _blocks(0, 255)
+    table = [(0, 0, 0)] * 255 + [(255, 0, 0)]
+    mask = read_painted_mask(_save_indexed(tmp_path / "red.png", ids, table))
+    np.testing.assert_array_equal(mask.ids, ids // 255)
+    assert mask.legend == {1: (255, 0, 0)}
+    assert any("not void" in remark for remark in mask.remarks)
+    write_mask(tmp_path / "void.png", ids)
+    with pytest.raises(InputError, match=r"no object.*apart from void"):
+        read_painted_mask(tmp_path / "void.png")
+
+
+def test_read_painted_mask__grey_saved_with_a_palette_of_greys(tmp_path: Path) -> None:
+    mask = read_painted_mask(_save(tmp_path / "m.png", _blocks(0, 255), "P"))
+    assert Image.open(tmp_path / "m.png").mode == "P"
+    np.testing.assert_array_equal(mask.ids, _blocks(0, 1))
+    assert mask.kind == "grey"
+
+
+def test_read_painted_mask__indexed_with_a_transparent_background(tmp_path: Path) -> None:
+    ids = _blocks(0, 2, 3)
+    path = _save_indexed(
+        tmp_path / "m.png", ids, [(0, 0, 0), (1, 1, 1), (250, 0, 0), (0, 0, 250)], transparency=0
+    )
+    mask = read_painted_mask(path)
+    np.testing.assert_array_equal(mask.ids, ids)
+    assert mask.kind == "indexed"
+
+
+def test_read_painted_mask__indexed_with_another_transparent_number(tmp_path: Path) -> None:
+    path = _save_indexed(
+        tmp_path / "m.png", _blocks(2, 0, 1), [(250, 0, 0), (0, 250, 0), (0, 0, 0)], transparency=2
+    )
+    mask = read_painted_mask(path)
+    np.testing.assert_array_equal(mask.ids, _blocks(0, 1, 1))
+    assert mask.kind == "transparency"
+
+
+def test_read_painted_mask__indexed_after_smoothing(tmp_path: Path) -> None:
+    truth = _scene()
+    smooth = Image.fromarray(cv2.GaussianBlur(COLOURS[truth], (0, 0), 1)).quantize(
+        200, dither=Image.Dither.NONE
+    )
+    smooth.save(tmp_path / "m.png")
+    mask = read_painted_mask(tmp_path / "m.png")
+    assert mask.kind == "colours"
+    far = _distance_to_edges(truth) > 3
+    np.testing.assert_array_equal(mask.ids[far], truth[far])
+    assert any("not ids" in remark for remark in mask.remarks)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_read_painted_mask__many_indexed_ids_are_kept_even_as_noise(tmp_path: Path, seed: int) -> None:
+    ids = np.random.default_rng(seed).integers(0, 256, (40, 50), dtype=np.uint8)
+    ids[5:20, 5:20] = 7
+    write_mask(tmp_path / "m.png", ids)
+    np.testing.assert_array_equal(read_painted_mask(tmp_path / "m.png").ids, ids)
+
+
+# Black and white, grey.
+
+
+def test_read_painted_mask__black_and_white(tmp_path: Path) -> None:
+    mask = read_painted_mask(_save(tmp_path / "m.png", _blocks(0, 255, 0), "1"))
+    np.testing.assert_array_equal(mask.ids, _blocks(0, 1, 0))
+    assert mask.kind == "black-and-white"
+    assert mask.legend == {1: (255, 255, 255)}
+
+
+@pytest.mark.parametrize("values", [(0, 255), (255,)])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_read_painted_mask__white_is_one_object(tmp_path: Path, values: tuple[int, ...], mode: str) -> None:
+    mask = read_painted_mask(_save(tmp_path / "m.png", _blocks(*values), mode))
+    np.testing.assert_array_equal(mask.ids, _blocks(*values) // 255)
+    assert mask.kind == "grey"
+    assert mask.legend == {1: (255, 255, 255)}
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_read_painted_mask__small_grey_values_are_ids(tmp_path: Path, mode: str) -> None:
+    ids = _blocks(0, 1, 4, 255)
+    mask = read_painted_mask(_save(tmp_path / "m.png", ids, mode))
+    np.testing.assert_array_equal(mask.ids, ids)
+    assert mask.legend == {1: (1, 1, 1), 4: (4, 4, 4)}
+    assert any("White (255) is void" in remark for remark in mask.remarks)
+
+
+def test_read_painted_mask__grey_strokes_between_ids_are_kept(tmp_path: Path) -> None:
+    ids = _blocks(0, 3, 0, 5)
+    ids[:, 6] = 1
+    ids[:, 11] = 2
+    ids[:, 18] = 4
+    np.testing.assert_array_equal(read_painted_mask(_save(tmp_path / "m.png", ids)).ids, ids)
+
+
+def test_read_painted_mask__grey_white_around(tmp_path: Path) -> None:
+    mask = 255 - cv2.circle(np.zeros((40, 40), np.uint8), (20, 20), 8, 255, -1)
+    read = read_painted_mask(_save(tmp_path / "m.png", mask))
+    assert any("invert the mask" in remark for remark in read.remarks)
+
+
+def _save_wide(path: Path, values: np.ndarray) -> Path:
+    Image.fromarray(values.astype(np.uint16)).save(path)
+    return path
+
+
+def test_read_painted_mask__sixteen_bits(tmp_path: Path) -> None:
+    ids = _blocks(0, 2, 7)
+    np.testing.assert_array_equal(read_painted_mask(_save_wide(tmp_path / "a.png", ids)).ids, ids)
+    white = read_painted_mask(_save_wide(tmp_path / "b.png", _blocks(0, 1).astype(int) * 65535))
+    np.testing.assert_array_equal(white.ids, _blocks(0, 1))
+    with pytest.raises(InputError, match="values from 0 to 300") as caught:
+        read_painted_mask(_save_wide(tmp_path / "c.png", _blocks(0, 1).astype(int) * 300))
+    assert "8 bits" in caught.value.hint
+
+
+# Colours.
+
+
+def test_read_painted_mask__colours_by_falling_area(tmp_path: Path) -> None:
+    painted = COLOURS[_blocks(0, 2, 1, 1, 3, 3, 3, 0)]
+    mask = read_painted_mask(_save(tmp_path / "m.png", painted))
+    np.testing.assert_array_equal(mask.ids, _blocks(0, 3, 2, 2, 1, 1, 1, 0))
+    assert mask.legend == {1: (0, 0, 255), 2: (255, 0, 0), 3: (0, 255, 0)}
+    assert mask.kind == "colours"
+    assert mask.remarks == ()
+
+
+def test_read_painted_mask__equal_areas_by_colour(tmp_path: Path) -> None:
+    mask = read_painted_mask(_save(tmp_path / "m.png", COLOURS[_blocks(0, 1, 2, 3)]))
+    assert mask.legend == {1: (0, 0, 255), 2: (0, 255, 0), 3: (255, 0, 0)}
+
+
+@pytest.mark.parametrize("spelling", [0, 1])
+def test_read_painted_mask__palette_colours_have_their_ids(tmp_path: Path, spelling: int) -> None:
+    ids = _blocks(0, 9, 3, 255)
+    mask = read_painted_mask(_save(tmp_path / "m.png", palette_spellings()[spelling].astype(np.uint8)[ids]))
+    np.testing.assert_array_equal(mask.ids, ids)
+    assert sorted(mask.legend) == [3, 9]
+
+
+def test_read_painted_mask__one_foreign_colour_makes_areas_count(tmp_path: Path) -> None:
+    painted = palette()[_blocks(0, 9, 3, 3)]
+    painted[:, -1] = (1, 2, 3)
+    mask = read_painted_mask(_save(tmp_path / "m.png", painted))
+    assert sorted(mask.legend) == [1, 2, 3]
+
+
+def test_read_painted_mask__background_is_what_surrounds(tmp_path: Path) -> None:
+    ids = np.zeros((30, 40), np.uint8)
+    ids[5:12, 5:12] = 2
+    ids[20:, 20:30] = 1
+    table = np.array([(255, 255, 255), (255, 0, 0), (0, 0, 255)], np.uint8)
+    mask = read_painted_mask(_save(tmp_path / "m.png", table[ids]))
+    np.testing.assert_array_equal(mask.ids, ids)
+    assert len(mask.remarks) == 1
+    assert "background is taken to be (255, 255, 255)" in mask.remarks[0]
+    assert "border" in mask.remarks[0]
+
+
+def test_read_painted_mask__too_many_colours(tmp_path: Path) -> None:
+    values = np.arange(300)
+    table = np.stack([values % 7 * 30, values // 7 * 5, np.full(300, 90)], axis=1).astype(np.uint8)
+    with pytest.raises(InputError, match="299 colours besides the background"):
+        read_painted_mask(
+            _save(tmp_path / "m.png", np.repeat(np.repeat(table.reshape(15, 20, 3), 8, 0), 8, 1))
+        )
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    shapes=st.lists(
+        st.tuples(
+            st.sampled_from(["box", "disc", "line", "dot"]),
+            st.integers(1, 6),
+            *(st.integers(0, 63) for _ in range(4)),
+            st.integers(1, 4),
+        ),
+        min_size=1,
+        max_size=14,
+    ),
+    grey=st.booleans(),
+)
+def test_read_painted_mask__flat_masks_come_through_exactly(
+    tmp_path_factory: pytest.TempPathFactory,
+    shapes: list[tuple[str, int, int, int, int, int, int]],
+    grey: bool,
+) -> None:
+    ids = np.zeros((64, 64), np.uint8)
+    for shape, identity, x, y, width, height, thickness in shapes:
+        if shape == "box":
+            cv2.rectangle(ids, (x, y), (x + width, y + height), identity, -1)
+        elif shape == "disc":
+            cv2.circle(ids, (x, y), width // 2, identity, -1)
+        elif shape == "line":
+            cv2.line(ids, (x, y), (width, height), identity, thickness)
+        else:
+            ids[y, x] = identity
+    path = tmp_path_factory.mktemp("flat") / "m.png"
+    # Grey levels far apart, so that each could pass for the mixture of two others.
+    mask = read_painted_mask(_save(path, ids * 40 if grey else COLOURS[ids]))
+    shown = np.zeros((256, 3), np.uint8)
+    for identity, colour in mask.legend.items():
+        shown[identity] = colour
+    np.testing.assert_array_equal(shown[mask.ids], np.stack([ids * 40] * 3, 2) if grey else COLOURS[ids])
+    assert not _edge_remark(mask)
+
+
+def test_read_painted_mask__thin_strokes_survive(tmp_path: Path) -> None:
+    ids = _scene()
+    for thickness, colour in ((1, 4), (2, 5), (1, 6)):
+        cv2.line(ids, (5, 30 * colour), (230, 25 * colour + 20), colour, thickness)
+    mask = read_painted_mask(_save(tmp_path / "m.png", COLOURS[ids]))
+    shown = np.array([(0, 0, 0), *(mask.legend[n] for n in range(1, 7))], np.uint8)
+    np.testing.assert_array_equal(shown[mask.ids], COLOURS[ids])
