@@ -1,7 +1,8 @@
-"""Reads a mask painted in any program: colours, grey levels, transparency and soft edges become ids."""
+"""Reads masks painted in any program: colours, grey levels, transparency and soft edges become ids."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,8 @@ import numpy as np
 
 from sfc_cli.data.masks import VOID, Ids
 from sfc_cli.data.painting.colour_index import Integers
-from sfc_cli.data.painting.kinds import COLOURS, GREY, TRANSPARENCY, Colour, Painting
-from sfc_cli.data.painting.numbering import SharedLegend, number_colours
+from sfc_cli.data.painting.kinds import TRANSPARENCY, Colour, Painting, colour_at, pixels
+from sfc_cli.data.painting.numbering import number_masks
 from sfc_cli.data.painting.opening import open_painting
 from sfc_cli.errors import InputError
 
@@ -64,105 +65,94 @@ def read_painted_masks(paths: Sequence[Path], *, size: tuple[int, int] | None = 
         InputError: If a file is missing, damaged, of another size, no mask, or holds no object.
     """
     paintings = [open_painting(path, size=size) for path in paths]
-    legend = SharedLegend()
-    done: dict[int, PaintedMask] = {}
-    only_white = _is_white_alone(paintings)
-    for place, painting in enumerate(paintings):
-        if painting.ids is not None or painting.kind == GREY:
-            done[place] = _finish(painting, *_stored_ids(painting, only_white=only_white))
-            legend.learn(done[place].legend)
-    coloured = [place for place, painting in enumerate(paintings) if painting.kind == COLOURS]
-    numbered = number_colours([paintings[place] for place in coloured], legend)
-    for place, (ids, remarks) in zip(coloured, numbered, strict=True):
-        done[place] = _finish(paintings[place], ids, remarks)
-    for place, painting in enumerate(paintings):
-        if painting.kind == TRANSPARENCY:
-            done[place] = _finish(painting, *_shown_ids(painting, legend))
-    return [done[place] for place in range(len(paintings))]
-
-
-def _is_white_alone(paintings: list[Painting]) -> bool:
-    """Tell whether no grey mask has an object that is not white: then white is an object, not void."""
-    levels = [painting.flat.colours[:, 0] for painting in paintings if painting.kind == GREY]
-    return all(np.isin(found, [0, VOID]).all() for found in levels)
-
-
-def _stored_ids(painting: Painting, *, only_white: bool) -> tuple[Ids, tuple[str, ...]]:
-    """Return the ids that a file stores, and what to tell about them."""
-    if painting.ids is not None:
-        return painting.ids, ()
-    levels = painting.flat.colours[:, 0]
-    ids: Ids = (np.where(levels == VOID, 1, 0).astype(np.uint8) if only_white else levels)[
-        painting.flat.numbers
+    numbered, _ = number_masks(paintings)
+    masks = [
+        _finish(painting, found.ids, found.remarks)
+        for painting, found in zip(paintings, numbered, strict=True)
     ]
-    if not only_white and VOID in levels:
-        return ids, ("White (255) is void beside other shades of grey, not an object.",)
-    border = np.concatenate([ids[0], ids[-1], ids[:, 0], ids[:, -1]])
-    if only_white and 0 in levels and border.mean() > 0.5:
-        return ids, ("White covers most of the border: if the black part is the object, invert the mask.",)
-    return ids, ()
+    for mask in masks:
+        if not mask.legend:
+            raise _no_object(mask)
+    return masks
 
 
-def _shown_ids(painting: Painting, legend: SharedLegend) -> tuple[Ids, tuple[str, ...]]:
-    """Return the ids of what is not transparent: object 1, or the one that has its colour in other masks."""
-    red, green, blue = (int(value) for value in painting.flat.colours[1])
-    identity = legend.find((red, green, blue), exactly=False) or 1
-    ids: Ids = np.array([0, identity], np.uint8)[painting.flat.numbers]
-    return ids, ()
+class PaintedSequence:
+    """The masks of a whole sequence, read one by one with the legend of all; they may hold no object.
+
+    Args:
+        paths: The files. Each is looked at now, and read again when it is asked for.
+
+    Raises:
+        InputError: If a file is missing, damaged or no mask.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = list(paths)
+        seen: list[Painting] = []
+        for path in self._paths:
+            painting = open_painting(path)
+            seen.append(dataclasses.replace(painting, flat=painting.flat.without_pixels()))
+        self._numbered, self._given = number_masks(seen)
+
+    @property
+    def numbered(self) -> dict[int, Colour]:
+        """Return the colours that were given ids, by id; empty if the files store theirs."""
+        return dict(self._given)
+
+    def read(self, place: int) -> PaintedMask:
+        """Read the mask at a place of ``paths``.
+
+        Raises:
+            InputError: If the file is gone by now.
+        """
+        found = self._numbered[place]
+        return _finish(open_painting(self._paths[place]), found.ids, found.remarks)
 
 
-def _finish(painting: Painting, ids: Ids, remarks: tuple[str, ...]) -> PaintedMask:
-    """Make sure that a mask holds an object, and tell of strays."""
-    counts = np.bincount(ids.ravel(), minlength=VOID + 1)
-    objects = [int(identity) for identity in np.flatnonzero(counts[:VOID]) if identity]
-    if not objects:
-        raise _no_object(painting, has_void=bool(counts[VOID]))
-    legend = _legend_of(painting, ids, objects)
+def _finish(painting: Painting, ids_of_colours: Ids, remarks: tuple[str, ...]) -> PaintedMask:
+    flat = painting.flat
+    counts = np.bincount(ids_of_colours, weights=flat.counts, minlength=VOID + 1).astype(np.int64)
+    legend = {
+        int(identity): colour_at(flat, number)
+        for number, identity in enumerate(ids_of_colours)
+        if identity not in (0, VOID) and flat.counts[number]
+    }
+    ids: Ids = ids_of_colours[flat.numbers]
     return PaintedMask(
         path=painting.path,
         ids=ids,
-        legend=legend,
+        legend=dict(sorted(legend.items())),
         kind=painting.kind,
         remarks=(*painting.remarks, *remarks, *_stray_remarks(ids, counts, legend)),
     )
 
 
-def _legend_of(painting: Painting, ids: Ids, objects: list[int]) -> dict[int, Colour]:
-    numbers = np.zeros(VOID + 1, np.int64)
-    numbers[ids.ravel()] = painting.flat.numbers.ravel()
-    legend = {}
-    for identity in objects:
-        red, green, blue = (int(value) for value in painting.flat.colours[numbers[identity]])
-        legend[identity] = (red, green, blue)
-    return legend
-
-
 def _stray_remarks(ids: Ids, counts: Integers, legend: dict[int, Colour]) -> list[str]:
     """Tell which objects are so small, while others are larger, that they may be there by mistake."""
     limit = max(_STRAY_PIXELS, _STRAY_SHARE * ids.size)
-    strays = [identity for identity in legend if counts[identity] < limit]
+    strays = [identity for identity in sorted(legend) if counts[identity] < limit]
     if len(strays) == len(legend):
         return []
     remarks = []
     for identity in strays[:_MOST_STRAYS_TOLD]:
         y, x = np.unravel_index(int((ids == identity).argmax()), ids.shape)
-        pixels = "1 pixel" if counts[identity] == 1 else f"{counts[identity]} pixels"
         remarks.append(
-            f"Object {identity}, colour {legend[identity]}, has only {pixels}, at x {x}, y {y}: is it a slip?"
+            f"Object {identity}, colour {legend[identity]}, has only {pixels(int(counts[identity]))}, "
+            f"at x {x}, y {y}: is it a slip?"
         )
     if len(strays) > _MOST_STRAYS_TOLD:
         remarks.append(f"{len(strays) - _MOST_STRAYS_TOLD} more objects are as small.")
     return remarks
 
 
-def _no_object(painting: Painting, *, has_void: bool) -> InputError:
-    if painting.kind == TRANSPARENCY:
+def _no_object(mask: PaintedMask) -> InputError:
+    if mask.kind == TRANSPARENCY:
         return InputError(
-            f"{painting.path} holds no object: every pixel is transparent.",
+            f"{mask.path} holds no object: every pixel is transparent.",
             "Save the layer that the objects are painted on.",
         )
-    void = " apart from void (255)" if has_void else ""
+    void = " apart from void (255)" if (mask.ids == VOID).any() else ""
     return InputError(
-        f"{painting.path} holds no object: every pixel is background{void}.",
+        f"{mask.path} holds no object: every pixel is background{void}.",
         "Paint at least one object, in a colour of its own on black, or with an id from 1 to 254.",
     )

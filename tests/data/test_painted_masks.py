@@ -9,7 +9,7 @@ from PIL import Image
 
 from sfc_cli.data.colours import palette_spellings
 from sfc_cli.data.masks import Ids, palette, write_mask
-from sfc_cli.data.painted_masks import PaintedMask, read_painted_mask
+from sfc_cli.data.painted_masks import PaintedMask, PaintedSequence, read_painted_mask, read_painted_masks
 from sfc_cli.errors import InputError
 
 # None of the DAVIS palette.
@@ -292,3 +292,212 @@ def test_read_painted_mask__thin_strokes_survive(tmp_path: Path) -> None:
     mask = read_painted_mask(_save(tmp_path / "m.png", COLOURS[ids]))
     shown = np.array([(0, 0, 0), *(mask.legend[n] for n in range(1, 7))], np.uint8)
     np.testing.assert_array_equal(shown[mask.ids], COLOURS[ids])
+
+
+# Transparency.
+
+
+def _with_alpha(colours: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    return np.concatenate([colours, alpha[..., None]], axis=2)
+
+
+def test_read_painted_mask__what_is_not_transparent(tmp_path: Path) -> None:
+    shown = _blocks(0, 1, 0)
+    colours = np.full((*shown.shape, 3), (200, 30, 30), np.uint8)
+    mask = read_painted_mask(_save(tmp_path / "m.png", _with_alpha(colours, shown * 255)))
+    np.testing.assert_array_equal(mask.ids, shown)
+    assert mask.kind == "transparency"
+    assert mask.legend == {1: (200, 30, 30)}
+    assert mask.remarks == ()
+
+
+def test_read_painted_mask__soft_transparency(tmp_path: Path) -> None:
+    disc = cv2.circle(np.zeros((80, 80), np.uint8), (40, 40), 25, 255, -1)
+    alpha = cv2.GaussianBlur(disc, (0, 0), 2)
+    grey = np.full_like(alpha, 90)
+    image = Image.merge("LA", (Image.fromarray(grey), Image.fromarray(alpha)))
+    image.save(tmp_path / "m.png")
+    mask = read_painted_mask(tmp_path / "m.png")
+    np.testing.assert_array_equal(mask.ids, (alpha >= 128).astype(np.uint8))
+    soft = ((alpha > 0) & (alpha < 255)).sum()
+    assert mask.remarks == (f"{soft:,} pixels of soft transparency went to what they are closer to.",)
+
+
+def test_read_painted_mask__half_transparent_paint_counts(tmp_path: Path) -> None:
+    shown = _blocks(0, 1, 0)
+    colours = np.full((*shown.shape, 3), (200, 30, 30), np.uint8)
+    mask = read_painted_mask(_save(tmp_path / "m.png", _with_alpha(colours, shown * 100)))
+    np.testing.assert_array_equal(mask.ids, shown)
+
+
+def test_read_painted_mask__transparency_with_several_colours(tmp_path: Path) -> None:
+    ids = _blocks(0, 1, 2)
+    alpha = np.where(ids > 0, 255, 0).astype(np.uint8)
+    mask = read_painted_mask(_save(tmp_path / "m.png", _with_alpha(COLOURS[ids], alpha)))
+    np.testing.assert_array_equal(mask.ids, ids > 0)
+    assert len(mask.remarks) == 1
+    assert "2 colours" in mask.remarks[0]
+    assert "without transparency" in mask.remarks[0]
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_read_painted_mask__opaque(tmp_path: Path, mode: str) -> None:
+    ids = _blocks(0, 255) if mode == "LA" else _blocks(0, 1, 1, 2)
+    mask = read_painted_mask(_save(tmp_path / "m.png", ids if mode == "LA" else COLOURS[ids], mode))
+    np.testing.assert_array_equal(mask.ids, ids // 255 if mode == "LA" else ids)
+    assert mask.kind == ("grey" if mode == "LA" else "colours")
+
+
+def test_read_painted_mask__everything_transparent(tmp_path: Path) -> None:
+    path = _save(tmp_path / "m.png", np.zeros((8, 8, 4), np.uint8))
+    with pytest.raises(InputError, match="no object: every pixel is transparent") as caught:
+        read_painted_mask(path)
+    assert str(path) in caught.value.message
+
+
+# Several masks.
+
+
+def test_read_painted_masks__share_a_legend(tmp_path: Path) -> None:
+    first = _save(tmp_path / "a.png", COLOURS[_blocks(0, 1, 1, 2)])
+    second = _save(tmp_path / "b.png", COLOURS[_blocks(0, 3, 3, 3, 2)])
+    masks = read_painted_masks([first, second])
+    np.testing.assert_array_equal(masks[0].ids, _blocks(0, 1, 1, 2))
+    np.testing.assert_array_equal(masks[1].ids, _blocks(0, 3, 3, 3, 2))
+    assert [mask.path for mask in masks] == [first, second]
+    assert masks[1].legend == {2: (0, 255, 0), 3: (0, 0, 255)}
+
+
+def test_read_painted_masks__palette_only_if_all_are_of_it(tmp_path: Path) -> None:
+    first = _save(tmp_path / "a.png", palette()[_blocks(0, 9, 3, 3)])
+    alone = read_painted_masks([first, _save(tmp_path / "b.png", palette()[_blocks(0, 4)])])
+    assert [sorted(mask.legend) for mask in alone] == [[3, 9], [4]]
+    mixed = read_painted_masks([first, _save(tmp_path / "b.png", COLOURS[_blocks(0, 4)])])
+    assert [sorted(mask.legend) for mask in mixed] == [[1, 2], [3]]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_read_painted_masks__colours_of_indexed_files_are_known(tmp_path: Path, first: int) -> None:
+    table = [(0, 0, 0), (9, 9, 9), (255, 0, 0), (5, 5, 5), (0, 0, 255)]
+    indexed = _save_indexed(tmp_path / "i.png", _blocks(0, 2, 4), table)
+    painted = _save(tmp_path / "p.png", COLOURS[_blocks(0, 2, 2, 1)])
+    paths = [painted, indexed] if first else [indexed, painted]
+    masks = read_painted_masks(paths)
+    # Red is 2 in the indexed file; green is new.
+    np.testing.assert_array_equal(masks[1 - first].ids, _blocks(0, 5, 5, 2))
+    np.testing.assert_array_equal(masks[first].ids, _blocks(0, 2, 4))
+
+
+def test_read_painted_masks__compressed_colours_are_the_same(tmp_path: Path) -> None:
+    ids = _scene()
+    clean = _save(tmp_path / "a.png", COLOURS[ids])
+    jpeg = _save(tmp_path / "b.jpg", COLOURS[np.where(ids == 1, 0, ids)], quality=75)
+    masks = read_painted_masks([jpeg, clean])
+    assert sorted(masks[0].legend) == [1, 2]
+    assert masks[1].legend[3] == (255, 0, 0)
+    assert (masks[0].ids[ids == 3] == 2).mean() > 0.95
+    assert (masks[1].ids[ids == 3] == 2).all()
+
+
+def test_read_painted_masks__white_is_the_same_in_all_grey_masks(tmp_path: Path) -> None:
+    both = _save(tmp_path / "a.png", _blocks(0, 100, 255))
+    white = _save(tmp_path / "b.png", _blocks(0, 255))
+    with pytest.raises(InputError, match=r"b\.png holds no object.*void"):
+        read_painted_masks([both, white])
+    np.testing.assert_array_equal(read_painted_masks([white])[0].ids, _blocks(0, 1))
+
+
+def test_read_painted_masks__background_of_one_is_that_of_the_other(tmp_path: Path) -> None:
+    table = np.array([(255, 255, 255), (255, 0, 0), (0, 0, 255)], np.uint8)
+    ids = np.zeros((30, 40), np.uint8)
+    ids[5:12, 5:12] = 1
+    close = np.full((30, 40), 1, np.uint8)
+    close[10:20, 10:20] = 0
+    masks = read_painted_masks(
+        [_save(tmp_path / "a.png", table[ids]), _save(tmp_path / "b.png", table[close])]
+    )
+    np.testing.assert_array_equal(masks[1].ids, close)
+
+
+def test_read_painted_masks__transparent_object_of_a_known_colour(tmp_path: Path) -> None:
+    painted = _save(tmp_path / "a.png", COLOURS[_blocks(0, 1, 1, 2)])
+    shown = _blocks(0, 1, 0)
+    cut = _save(tmp_path / "b.png", _with_alpha(COLOURS[shown * 2], shown * 255))
+    masks = read_painted_masks([cut, painted])
+    np.testing.assert_array_equal(masks[0].ids, shown * 2)
+
+
+# What is told and what is refused.
+
+
+def test_read_painted_mask__strays_are_told_and_kept(tmp_path: Path) -> None:
+    ids = _blocks(0, 1, 1, 2, side=20)
+    ids[7, 3] = 3
+    mask = read_painted_mask(_save(tmp_path / "m.png", COLOURS[ids]))
+    np.testing.assert_array_equal(mask.ids, ids)
+    assert mask.remarks == ("Object 3, colour (0, 0, 255), has only 1 pixel, at x 3, y 7: is it a slip?",)
+
+
+def test_read_painted_mask__small_objects_alone_are_no_strays(tmp_path: Path) -> None:
+    ids = np.zeros((9, 9), np.uint8)
+    ids[4, 4] = 1
+    assert read_painted_mask(_save(tmp_path / "m.png", COLOURS[ids])).remarks == ()
+
+
+def test_read_painted_mask__another_size(tmp_path: Path) -> None:
+    path = _save(tmp_path / "m.png", np.zeros((480, 640), np.uint8))
+    with pytest.raises(InputError, match=r"m\.png has 640×480 pixels, the clip's frames 854×480") as caught:
+        read_painted_mask(path, size=(480, 854))
+    assert caught.value.hint
+    ids = _blocks(0, 1)
+    assert read_painted_mask(_save(tmp_path / "n.png", COLOURS[ids]), size=ids.shape).ids.shape == ids.shape
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "1", "RGBA"])
+def test_read_painted_mask__no_object(tmp_path: Path, mode: str) -> None:
+    path = _save(tmp_path / "m.png", np.zeros((8, 8), np.uint8), mode)
+    with pytest.raises(InputError, match="holds no object") as caught:
+        read_painted_mask(path)
+    assert str(path) in caught.value.message
+    assert caught.value.hint
+
+
+def test_read_painted_mask__missing_or_damaged(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.png is missing"):
+        read_painted_mask(tmp_path / "none.png")
+    (tmp_path / "text.png").write_bytes(b"text")
+    with pytest.raises(InputError, match="cannot be decoded"):
+        read_painted_mask(tmp_path / "text.png")
+
+
+# Sequences.
+
+
+def test_painted_sequence__one_legend_for_all(tmp_path: Path) -> None:
+    paths = [
+        _save(tmp_path / f"{number}.png", COLOURS[ids])
+        for number, ids in enumerate([_blocks(0, 1, 1, 2), _blocks(0, 0), _blocks(0, 3, 2)])
+    ]
+    sequence = PaintedSequence(paths)
+    assert sequence.numbered == {1: (255, 0, 0), 2: (0, 255, 0), 3: (0, 0, 255)}
+    np.testing.assert_array_equal(sequence.read(2).ids, _blocks(0, 3, 2))
+    np.testing.assert_array_equal(sequence.read(0).ids, _blocks(0, 1, 1, 2))
+    # Later in a sequence objects may be gone.
+    assert not sequence.read(1).ids.any()
+    assert sequence.read(1).legend == {}
+
+
+def test_painted_sequence__stored_numbers_are_not_given(tmp_path: Path) -> None:
+    write_mask(tmp_path / "m.png", _blocks(0, 3))
+    sequence = PaintedSequence([tmp_path / "m.png"])
+    assert sequence.numbered == {}
+    np.testing.assert_array_equal(sequence.read(0).ids, _blocks(0, 3))
+
+
+def test_painted_masks__white_background_alone_in_one_of_them(tmp_path: Path) -> None:
+    table = np.array([(255, 255, 255), (255, 0, 0)], np.uint8)
+    paths = [
+        _save(tmp_path / f"{number}.png", table[ids])
+        for number, ids in enumerate([_blocks(0, 1, 0), _blocks(0, 0)])
+    ]
+    assert not PaintedSequence(paths).read(1).ids.any()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,20 @@ class FlatMask:
     colours: Colours
     numbers: npt.NDArray[Any]
     counts: Integers
-    changed: int | None
+    changed: int | None = None
+
+    @cached_property
+    def border_counts(self) -> Integers:
+        """Return how many pixels of the image's border each colour has, [K]."""
+        numbers = self.numbers
+        border = np.concatenate([numbers[0], numbers[-1], numbers[1:-1, 0], numbers[1:-1, -1]])
+        return np.bincount(border.astype(np.int64), minlength=len(self.colours))
+
+    def without_pixels(self) -> FlatMask:
+        """Return what there is to know but for the pixels, which take the most room."""
+        slim = dataclasses.replace(self, numbers=np.empty((0, 0), np.uint8))
+        slim.__dict__["border_counts"] = self.border_counts
+        return slim
 
 
 def flatten(image: Colours, path: Path, *, lossy: bool = False) -> FlatMask:
@@ -59,7 +74,7 @@ def flatten(image: Colours, path: Path, *, lossy: bool = False) -> FlatMask:
     if not has_soft_edges(index, lossy=lossy):
         if found > _MOST_COLOURS and even < _LEAST_EVEN:
             raise _photograph(path, found, even)
-        return FlatMask(colours=index.colours, numbers=index.numbers, counts=index.counts, changed=None)
+        return FlatMask(colours=index.colours, numbers=index.numbers, counts=index.counts)
     clean = find_clean_colours(index, lossy=lossy)
     if not 0 < len(clean.colours) <= _MOST_COLOURS:
         raise _photograph(path, found, float(clean.even.mean()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sfc_cli.data.masks import Ids
-from sfc_cli.data.painting.flattening import FlatMask, flatten
+from sfc_cli.data.painting.flattening import flatten
 from sfc_cli.data.painting.kinds import GREY, Painting, told_change
 from sfc_cli.errors import InputError
 
@@ -32,7 +33,7 @@ def open_grey(path: Path, levels: Ids, *, lossy: bool) -> Painting:
         near_black, near_white = _NEAR_BLACK_OR_WHITE, 255 - _NEAR_BLACK_OR_WHITE
         colours = np.where(flat.colours <= near_black, 0, flat.colours)
         colours = np.where(colours >= near_white, 255, colours).astype(np.uint8)
-        flat = FlatMask(colours=colours, numbers=flat.numbers, counts=flat.counts, changed=flat.changed)
+        flat = dataclasses.replace(flat, colours=colours)
     return Painting(path=path, kind=GREY, flat=flat, remarks=told_change(flat, lossy=lossy))
 
 

@@ -66,4 +66,4 @@ def _with_stored_ids(path: Path, ids: Ids, table: Colours, used: Integers) -> Pa
             "No pixel has the number 0, so there is no background. If the order of the palette means "
             "nothing, save the mask as RGB.",
         )
-    return Painting(path=path, kind=INDEXED, flat=stored_mask(ids, table), ids=ids, remarks=remarks)
+    return Painting(path=path, kind=INDEXED, flat=stored_mask(ids, table), remarks=remarks)

@@ -24,22 +24,22 @@ class Painting:
     Args:
         path: The file.
         kind: Which part of it stands for the objects.
-        flat: Its clean colours; for a grey mask shades of grey.
-        ids: The ids if the file stores them, [H, W]; None otherwise.
+        flat: Its clean colours; for a grey mask shades of grey. Where the file stores ids, those number them.
         remarks: What was decided so far.
+        is_rgb: A grey mask in a file that has room for colours.
     """
 
     path: Path
     kind: str
     flat: FlatMask
-    ids: Ids | None = None
     remarks: tuple[str, ...] = ()
+    is_rgb: bool = False
 
 
 def stored_mask(ids: Ids, table: Colours) -> FlatMask:
     """Return numbers [H, W] into a table of colours as a mask without soft edges."""
     counts = np.bincount(ids.ravel(), minlength=len(table))
-    return FlatMask(colours=table, numbers=ids, counts=counts, changed=None)
+    return FlatMask(colours=table, numbers=ids, counts=counts)
 
 
 def told_change(flat: FlatMask, *, lossy: bool) -> tuple[str, ...]:
@@ -53,3 +53,9 @@ def told_change(flat: FlatMask, *, lossy: bool) -> tuple[str, ...]:
 def pixels(count: int) -> str:
     """Return a number of pixels in words."""
     return "1 pixel" if count == 1 else f"{count:,} pixels"
+
+
+def colour_at(flat: FlatMask, number: int) -> Colour:
+    """Return the colour of a number as red, green and blue."""
+    red, green, blue = (int(value) for value in flat.colours[number])
+    return red, green, blue

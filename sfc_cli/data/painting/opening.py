@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,7 @@ def open_painting(path: Path, *, size: tuple[int, int] | None = None) -> Paintin
     if image.mode == "1":
         ids = np.asarray(image, dtype=np.uint8)
         black_and_white = np.array([(0, 0, 0), (255, 255, 255)], np.uint8)
-        return Painting(path=path, kind=BLACK_AND_WHITE, flat=stored_mask(ids, black_and_white), ids=ids)
+        return Painting(path=path, kind=BLACK_AND_WHITE, flat=stored_mask(ids, black_and_white))
     if image.mode in {"F", "I"} or image.mode.startswith("I;"):
         return open_grey(path, eight_bits(path, np.asarray(image)), lossy=False)
     if image.mode in {"LA", "RGBA"} or "transparency" in image.info:
@@ -61,7 +62,7 @@ def _open_opaque(path: Path, image: Image.Image) -> Painting:
         levels = painting.flat.colours[:, 0]
         # A grey file saved as RGB; other shades of grey are colours like all others.
         if np.isin(levels, [0, 255]).all() or (levels[levels < 255] < _DARKEST_PAINT).all():
-            return painting
+            return dataclasses.replace(painting, is_rgb=True)
         return Painting(path=path, kind=COLOURS, flat=painting.flat, remarks=painting.remarks)
     flat = flatten(colours, path, lossy=lossy)
     return Painting(path=path, kind=COLOURS, flat=flat, remarks=told_change(flat, lossy=lossy))
