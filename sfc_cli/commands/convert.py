@@ -16,8 +16,8 @@ def convert(
         Path,
         typer.Argument(
             metavar="IN",
-            help="A folder of masks or cut-outs, <sequence>/<frame>.png, or of the released script's "
-            "<video>_<t>_mask.png, or of soft labels, <sequence>/<frame>.npz; a .zip of one; a COCO .json.",
+            help="A folder of masks in any colours, or of cut-outs: <sequence>/<frame>.png; or of soft labels, "
+            ".npz; or of the released script's <video>_<t>_mask.png; a .zip of one; or a COCO .json.",
         ),
     ],
     output: Annotated[

@@ -11,9 +11,9 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from sfc_cli.conversion.folders import SUFFIXES
 from sfc_cli.errors import InputError, SfcError
 
-_SUFFIXES = (".png", ".npz")
 # Tells that folders beside the masks are pictures.
 _RECORD = "run.json"
 
@@ -75,7 +75,7 @@ def _masks(opened: zipfile.ZipFile, archive: Path) -> list[tuple[zipfile.ZipInfo
                 f"{archive} is refused: its member {info.filename!r} is a link.", "Make it anew."
             )
         is_hidden = any(part[0] == "." or part == "__MACOSX" for part in path.parts)
-        is_wanted = path.suffix in _SUFFIXES or path.name == _RECORD
+        is_wanted = path.suffix[1:] in SUFFIXES or path.name == _RECORD
         if is_wanted and not info.is_dir() and not is_hidden:
             found.append((info, path))
     masks = [path for _, path in found if path.name != _RECORD]

@@ -156,7 +156,7 @@ def _read_annotations(
                 hint or "Write the file anew.",
             )
         if entry.get("segmentation") in (None, []):
-            remarks.add("An annotation without a segmentation was left out.")
+            remarks.add_of_mask(f"Annotation {identity}", "It has no segmentation and was left out.")
             continue
         found[image].append(entry)
     return dict(found)

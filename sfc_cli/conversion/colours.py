@@ -12,6 +12,10 @@ from sfc_cli.data.colours import Colours, Legend, pack, palette_legend, stored_p
 from sfc_cli.data.masks import Ids
 from sfc_cli.errors import InputError
 
+# Of masks in the palette's colours, so many others and such a share of the objects' pixels are an accident.
+_MOST_STRAYS = 7
+_STRAY_SHARE = 0.02
+
 
 def choose_legend(masks: Iterable[tuple[Path, Colours]], annotation: Path, truth: Ids) -> Legend:
     """Find out in which channel order a sequence's colours name the ids of its first annotation.
@@ -53,3 +57,25 @@ def choose_legend(masks: Iterable[tuple[Path, Colours]], annotation: Path, truth
             "Check that --data is the data set that the masks were made from.",
         )
     return max(fitting, key=lambda item: item[:2])[2]
+
+
+def have_strays(masks: Iterable[Colours]) -> bool:
+    """Tell whether masks are in the palette's colours but for some accident.
+
+    To number all colours anew because of it would exchange objects. Smoothed masks have many foreign colours.
+
+    Args:
+        masks: The masks of a sequence as colours [H, W, 3].
+    """
+    legend = palette_legend()
+    known = unknown = 0
+    foreign: npt.NDArray[np.int64] = np.empty(0, np.int64)
+    for colours in masks:
+        found, counts = np.unique(pack(colours), return_counts=True)
+        is_known = legend.knows(found)
+        known += int(counts[is_known & (found != 0)].sum())
+        unknown += int(counts[~is_known].sum())
+        foreign = np.union1d(foreign, found[~is_known])
+        if len(foreign) > _MOST_STRAYS:
+            return False
+    return 0 < unknown <= _STRAY_SHARE * known

@@ -16,7 +16,7 @@ _FOLDER = "cutout"
 # Of the neighbouring opaque pixels of a painted mask nearly all are equal, of a photograph few.
 _LEAST_FLAT = 0.5
 # Pixels below half of full opacity are background.
-_OPAQUE = 128
+OPAQUE = 128
 
 
 def are_cutouts(masks: Sequence[MaskSource]) -> bool:
@@ -31,13 +31,13 @@ def are_cutouts(masks: Sequence[MaskSource]) -> bool:
 def read_cutout(path: Path) -> Ids:
     """Return 1 where a cut-out is opaque and 0 elsewhere, uint8 [H, W]."""
     alpha = np.asarray(open_image(path).getchannel("A"))
-    return (alpha >= _OPAQUE).astype(np.uint8)
+    return (alpha >= OPAQUE).astype(np.uint8)
 
 
 def _is_cutout(path: Path) -> bool:
     pixels = np.asarray(open_image(path))
     alpha = pixels[..., 3]
-    if alpha.min() >= _OPAQUE:
+    if alpha.min() >= OPAQUE:
         return False
     packed = pixels.view(np.uint32)[..., 0]
     both = (alpha[:, 1:] == 255) & (alpha[:, :-1] == 255)

@@ -16,6 +16,8 @@ _RAW_NAME = re.compile(r"(\d+)_(\d+)_mask\.png")
 # What `sfc propagate` may write beside its masks; given as the input itself, each can be converted.
 _BESIDE_MASKS = ("overlay", "cutout", "soft")
 _RECORD = "run.json"
+# What masks are looked for; the first kind that there is counts, so that frames beside masks do not.
+SUFFIXES = ("png", "npz", "PNG", "bmp", "gif", "tif", "tiff", "webp", "jpg", "jpeg", "JPG")
 
 
 def find_masks(folder: Path, dataset: DavisDataset | None, split: str, remarks: Remarks) -> list[MaskSource]:
@@ -23,7 +25,7 @@ def find_masks(folder: Path, dataset: DavisDataset | None, split: str, remarks: 
 
     Args:
         folder: Holds either the released script's files, or masks, or a folder of masks a sequence; or soft
-            labels (``.npz``) in the place of masks.
+            labels (``.npz``) in the place of masks. Without PNGs other images are taken.
         dataset: Gives the names that the released script's numbers stand for.
         split: The split whose order numbers the videos.
         remarks: Told of videos of the split that have no mask.
@@ -43,7 +45,7 @@ def find_masks(folder: Path, dataset: DavisDataset | None, split: str, remarks: 
             )
         numbers = {path: (int(match[1]), int(match[2])) for path, match in raw.items()}
         return _name_raw_masks(numbers, dataset, dataset.sequences(split), remarks)
-    found = _in_sequences(folder, "png") or _in_sequences(folder, "npz")
+    found = next(filter(None, (_in_sequences(folder, suffix) for suffix in SUFFIXES)), [])
     if not found:
         beside = [name for name in _BESIDE_MASKS if (folder / name).is_dir()]
         hint = f"To convert what lies in {folder / beside[0]}, give that folder." if beside else ""
@@ -53,6 +55,12 @@ def find_masks(folder: Path, dataset: DavisDataset | None, split: str, remarks: 
             or "Expected <sequence>/<frame>.png, <frame>.png, or the released script's <video>_<t>_mask.png.",
         )
     return found
+
+
+def are_raw(masks: Sequence[MaskSource], folder: Path) -> bool:
+    """Tell whether the masks found in a folder are the released script's."""
+    first = masks[0].path
+    return first.parent == folder and _RAW_NAME.fullmatch(first.name) is not None
 
 
 def _in_sequences(folder: Path, suffix: str) -> list[MaskSource]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sfc_cli.conversion.archives import unpacked
 from sfc_cli.conversion.coco_input import read_coco
-from sfc_cli.conversion.folders import find_masks
+from sfc_cli.conversion.folders import are_raw, find_masks
 from sfc_cli.conversion.remarks import Remarks
 from sfc_cli.conversion.soft_input import SoftMasks
 from sfc_cli.conversion.sources import MaskInput
@@ -49,4 +49,6 @@ def open_masks(
 
 def _open_folder(folder: Path, dataset: DavisDataset | None, split: str, remarks: Remarks) -> MaskInput:
     masks = find_masks(folder, dataset, split, remarks)
-    return SoftMasks(masks) if masks[0].path.suffix == ".npz" else StoredMasks(masks)
+    if masks[0].path.suffix == ".npz":
+        return SoftMasks(masks)
+    return StoredMasks(masks, remarks, are_raw(masks, folder))

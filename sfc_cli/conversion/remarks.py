@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+import re
 import threading
-from collections import Counter
+
+# What differs between two remarks of a kind: numbers, and colours of three.
+_DETAIL = re.compile(r"\(\d+, \d+, \d+\)|\d[\d,]*")
 
 
 class Remarks:
-    """Sentences for the user in the order in which they first came; threads may add to it."""
+    """Sentences for the user, one of each kind; threads may add to it."""
 
     def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
+        self._sentences: list[str] = []
+        self._of_masks: dict[str, list[tuple[str, str]]] = {}
         self._lock = threading.Lock()
 
     def add(self, sentence: str) -> None:
-        """Note a sentence; said again, it is counted."""
+        """Note a sentence; said again, it is not repeated."""
         with self._lock:
-            self._counts[sentence] += 1
+            if sentence not in self._sentences:
+                self._sentences.append(sentence)
+
+    def add_of_mask(self, mask: str, sentence: str) -> None:
+        """Note what was decided for a mask; of all that differ in numbers alone, one is shown."""
+        with self._lock:
+            self._of_masks.setdefault(_DETAIL.sub("#", sentence), []).append((mask, sentence))
 
     def lines(self) -> tuple[str, ...]:
-        """Return each sentence once, with how often it was said if that is more than once."""
-        return tuple(
-            sentence if count == 1 else f"{sentence} ({count:,} times)"
-            for sentence, count in self._counts.items()
-        )
+        """Return the sentences in their order, and then one of each kind about masks."""
+        return (*self._sentences, *(_shown(found) for found in self._of_masks.values()))
+
+
+def _shown(found: list[tuple[str, str]]) -> str:
+    mask, sentence = min(found)
+    more = len({name for name, _ in found}) - 1
+    return f"{mask}: {sentence}" + (f" (And so for {more:,} more.)" if more else "")
 
 
 def listed(names: list[str], most: int = 5) -> str:

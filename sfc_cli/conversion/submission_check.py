@@ -15,6 +15,8 @@ from sfc_cli.errors import InputError
 
 Layout = Literal["davis", "youtube-vos"]
 
+_NO_IMAGES = (".json", ".npz")
+
 
 def check_submission(
     masks: Sequence[MaskSource],
@@ -103,7 +105,7 @@ def _require_no_gap(masks: Sequence[MaskSource]) -> None:
 
 def _require_indexed(path: Path) -> None:
     """Make sure that an image file stores ids beyond doubt; what is no image stores them in its own way."""
-    if path.suffix != ".png":
+    if path.suffix in _NO_IMAGES:
         return
     stored, mode = format_and_mode(path)
     if (stored, mode) != ("PNG", "P"):

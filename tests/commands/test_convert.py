@@ -180,8 +180,27 @@ def test_convert__grey_255_beside_ids_is_void() -> None:
 def test_convert__grey_with_soft_edges() -> None:
     disk = cv2.circle(np.zeros((40, 40), np.uint8), (20, 20), 12, 255, -1)
     Path("in/s").mkdir(parents=True)
-    Image.fromarray(cv2.GaussianBlur(disk, (0, 0), 2)).save("in/s/00000.png")
-    _refuse(_run("in", "out"), 3, "in/s/00000.png", "soft edges")
+    for t in range(3):
+        Image.fromarray(cv2.GaussianBlur(disk, (0, 0), 2)).save(f"in/s/0000{t}.png")
+    result = _convert("in", "out")
+    assert np.count_nonzero(read_ids(Path("out/s/00000.png")) != disk // 255) < 20
+    # Once for all masks.
+    assert result.stderr.startswith("warning: s/00000.png: ")
+    assert result.stderr.endswith("of soft edges went to the nearest clean colour. (And so for 2 more.)\n")
+    assert result.stderr.count("\n") == 1
+
+
+def test_convert__any_flat_colours() -> None:
+    ids = np.zeros((9, 9), np.uint8)
+    ids[:4, :5], ids[6:, :2] = 1, 2
+    colours = np.array([(0, 0, 0), (255, 0, 0), (250, 200, 10)], np.uint8)
+    Path("in/s").mkdir(parents=True)
+    Image.fromarray(colours[ids]).save("in/s/00000.png")
+    result = _convert("in", "out")
+    np.testing.assert_array_equal(read_ids(Path("out/s/00000.png")), ids)
+    assert result.stderr == (
+        "warning: The colours of s were numbered: 1 is (255, 0, 0), 2 is (250, 200, 10).\n"
+    )
 
 
 def test_convert__flat_folder_without_data(make_davis: MakeDavis) -> None:

@@ -228,7 +228,7 @@ def test_read_coco__boxes_are_left_out() -> None:
     boxes: list[dict[str, Any]] = [{"id": n, "image_id": 1, "bbox": [0, 0, 2, 2]} for n in (1, 2)]
     boxes[1]["segmentation"] = []
     _write([_image(1)], boxes)
-    assert _convert() == ("An annotation without a segmentation was left out. (2 times)",)
+    assert _convert() == ("Annotation 1: It has no segmentation and was left out. (And so for 1 more.)",)
 
 
 @pytest.mark.parametrize(
