@@ -9,6 +9,7 @@ import typer
 
 from sfc_cli.commands import options
 from sfc_cli.commands.options import Debug, Split, Verbose
+from sfc_cli.errors import UsageError
 
 
 def convert(
@@ -16,20 +17,26 @@ def convert(
         Path,
         typer.Argument(
             metavar="IN",
-            help="A folder of masks in any colours, or of cut-outs: <sequence>/<frame>.png; or of soft labels, "
-            ".npz; or of the released script's <video>_<t>_mask.png; a .zip of one; or a COCO .json.",
+            help="A folder of masks in any colours, or of cut-outs: <sequence>/<frame>.png; or of soft "
+            "labels, .npz; or of the released script's <video>_<t>_mask.png; a .zip of one; or a COCO .json. "
+            "For frame a clip.",
         ),
     ],
     output: Annotated[
         Path, typer.Argument(metavar="OUT", help="The folder to write; for coco and zip, the file.")
     ],
     to: Annotated[
-        Literal["davis", "overlay", "coco", "zip"],
+        Literal["davis", "overlay", "coco", "zip", "frame"],
         typer.Option(
             help="davis: indexed PNGs; overlay: frames blended with their masks, JPEG; coco: one JSON with "
-            "run-length encoded masks; zip: a checked submission to a benchmark's server."
+            "run-length encoded masks; zip: a checked submission to a benchmark's server; frame: IN is a "
+            "clip, OUT a PNG of one frame, to paint a mask on."
         ),
     ] = "davis",
+    at: Annotated[
+        str | None,
+        typer.Option(help="Which frame, as 57, 3.5s or 1:05. [default: the first]", metavar="MOMENT"),
+    ] = None,
     data: Annotated[
         str | None,
         typer.Option(
@@ -58,6 +65,11 @@ def convert(
     from sfc_cli.settings.locations import find_data
 
     options.set_up_logging(verbose)
+    if to == "frame":
+        _write_frame(source, output, at)
+        return
+    if at is not None:
+        raise UsageError(f"--at {at} is for --to frame alone.", "Leave it out.")
     dataset = None
     if data is not None:
         # YouTube-VOS keeps its sequences without a folder for the resolution.
@@ -67,3 +79,11 @@ def convert(
     for remark in done.remarks:
         typer.echo(f"warning: {remark}", err=True)
     typer.echo(f"{done.masks} masks of {done.sequences} sequences: {output}")
+
+
+def _write_frame(source: Path, output: Path, at: str | None) -> None:
+    from sfc_cli.conversion.frame import write_frame
+    from sfc_cli.data.clips import parse_moment
+
+    stamp = write_frame(str(source), output, None if at is None else parse_moment(at, "--at"))
+    typer.echo(f"frame {stamp.number} ({stamp.seconds:.2f} s): {output}")

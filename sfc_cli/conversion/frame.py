@@ -1,0 +1,38 @@
+"""One frame of a clip as a picture, to paint a mask on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sfc_cli.data.clips import FrameStamp, Moment, Selection, open_clip
+from sfc_cli.data.files import write_bytes
+from sfc_cli.errors import UsageError
+
+
+def write_frame(source: str, output: Path, at: Moment | None = None) -> FrameStamp:
+    """Write one frame of a clip as PNG, upright and at full size.
+
+    Args:
+        source: The clip, see ``open_clip``.
+        output: The PNG to write.
+        at: The frame; the first frame shown at or after a time; None for the first of all.
+
+    Returns:
+        Which frame it is.
+
+    Raises:
+        UsageError: If the output is no PNG's name, or the clip itself.
+        InputError: If the clip or the frame cannot be read, or the output not written.
+    """
+    import cv2
+
+    if output.suffix.lower() != ".png" or output.is_dir():
+        raise UsageError(f"--to frame writes a PNG, and {output} is named otherwise.", "Try frame.png.")
+    if output.exists() and Path(source).exists() and output.resolve().is_relative_to(Path(source).resolve()):
+        raise UsageError(f"{output} lies inside {source}.", "Choose another place for the picture.")
+    # The readable part of a truncated video may be just what is wanted.
+    clip = open_clip([source], allow_truncated=True)
+    found = next(clip.frames(Selection(start=at)))
+    _, content = cv2.imencode(".png", cv2.cvtColor(found.frame, cv2.COLOR_RGB2BGR))
+    write_bytes(output, content.tobytes())
+    return found.stamp

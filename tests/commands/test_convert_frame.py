@@ -1,0 +1,60 @@
+"""``sfc convert CLIP PNG --to frame``: a picture to paint on."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from sfc_cli.data.frames import read_frame
+from sfc_cli.main import app
+from tests.commands.footage import make_frames, read_video, write_images, write_video
+
+
+@pytest.fixture(autouse=True)
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def _convert(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["convert", *map(str, arguments), "--to", "frame"])
+
+
+@pytest.mark.parametrize(("at", "number"), [((), 0), (("--at", "4"), 4), (("--at", "0.45s"), 5)])
+def test_frame__is_the_one_that_was_asked_for(at: tuple[str, ...], number: int) -> None:
+    clip = write_video(Path("clip.mp4"), make_frames(), rate=10)
+    result = _convert(clip, "out/first.png", *at)
+    assert result.stdout == f"frame {number} ({number / 10:.2f} s): out/first.png\n"
+    np.testing.assert_array_equal(read_frame(Path("out/first.png")), read_video(clip)[number])
+
+
+def test_frame__of_images() -> None:
+    write_images(Path("shots"), make_frames(3))
+    assert _convert("shots/*.png", "frame.png", "--at", "2").exit_code == 0
+    np.testing.assert_array_equal(read_frame(Path("frame.png")), read_frame(Path("shots/00002.png")))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("shots", "frame.jpg"), 2, "named otherwise"),
+        (("shots", "frame.png", "--at", "9"), 3, "shots"),
+        (("shots", "frame.png", "--at", "noon"), 2, "--at 'noon'"),
+        (("shots", "shots/00001.png"), 2, "inside shots"),
+        (("none.mp4", "frame.png"), 3, "none.mp4"),
+    ],
+)
+def test_frame__refusals(arguments: tuple[str, ...], code: int, said: str) -> None:
+    write_images(Path("shots"), make_frames(3))
+    before = Path("shots/00001.png").read_bytes()
+    result = _convert(*arguments)
+    assert result.exit_code == code, result.output
+    assert said in result.stderr
+    assert not Path("frame.png").exists()
+    assert Path("shots/00001.png").read_bytes() == before
+
+
+def test_at__is_for_frames_alone() -> None:
+    result = CliRunner().invoke(app, ["convert", "in", "out", "--at", "3"])
+    assert result.exit_code == 2
+    assert "--to frame" in result.stderr
