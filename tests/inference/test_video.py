@@ -10,6 +10,7 @@ from sfc_cli.core.features import FeatureExtractor
 from sfc_cli.core.propagation import propagate_labels
 from sfc_cli.data.soft_labels import enlarge_to_mask, shrink_mask
 from sfc_cli.errors import InputError
+from sfc_cli.inference.painting import PaintedMasks
 from sfc_cli.inference.video import VideoPropagator
 from sfc_cli.settings.propagation import PropagationSettings
 
@@ -104,3 +105,30 @@ def test_run__frame_of_another_size(
 def test_run__no_frame(extractor: FeatureExtractor, first_mask: np.ndarray) -> None:
     with pytest.raises(InputError, match="no frame"):
         list(VideoPropagator(extractor, SETTINGS).run([], first_mask))
+
+
+def test_track__batches_end_where_something_is_painted(
+    extractor: FeatureExtractor,
+    frames: list[np.ndarray],
+    first_mask: np.ndarray,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    later = np.zeros_like(first_mask)
+    later[8:30, 20:44] = 90
+    masks = PaintedMasks({1: first_mask, 4: later})
+    propagator = VideoPropagator(extractor, SETTINGS)
+
+    def labels() -> list[np.ndarray | None]:
+        found = list(propagator.track(frames, masks.anchors(), masks.labels))
+        assert [tracked.place for tracked in found] == list(range(len(frames)))
+        return [None if tracked.labels is None else tracked.labels() for tracked in found]
+
+    one_by_one = labels()
+    monkeypatch.setattr(propagator, "_frames_at_once", lambda *_: 2)
+    for single, batched in zip(one_by_one, labels(), strict=True):
+        if single is None or batched is None:
+            assert single is batched
+        else:
+            np.testing.assert_allclose(batched, single, atol=2e-5)
+    assert one_by_one[0] is None
+    assert one_by_one[1] is not None
