@@ -78,7 +78,7 @@ def test_imports__point_downwards(path: Path) -> None:
 def test_imports__are_seen_by_this_test() -> None:
     # Both kinds: at the top, and within a function.
     seen = {name for _, name in _imports(PACKAGE / "commands" / "propagate.py")}
-    assert "sfc_cli.settings.propagation" in seen
+    assert "sfc_cli.settings.outputs" in seen
     assert "sfc_cli.inference.dataset" in seen
 
 

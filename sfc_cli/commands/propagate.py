@@ -11,7 +11,6 @@ from sfc_cli.commands import footage, options
 from sfc_cli.commands import propagate_options as own
 from sfc_cli.commands.options import Checkpoints, Debug, Verbose
 from sfc_cli.settings.outputs import OutputChoice
-from sfc_cli.settings.propagation import PRESETS
 
 if TYPE_CHECKING:
     from sfc_cli.commands.progress import RunProgress
@@ -44,7 +43,7 @@ def propagate(
     temperature: own.Temperature = None,
     context_frames: own.ContextFrames = None,
     fusion_weight: own.FusionWeight = None,
-    batchnorm: own.BatchNorm = PRESETS["sfc"].batchnorm,
+    batchnorm: own.BatchNorm = None,
     device: own.Device = "auto",
     backend: own.BackendName = "auto",
     precision: own.PrecisionName = "exact",

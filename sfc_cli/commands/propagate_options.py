@@ -10,12 +10,16 @@ import typer
 from sfc_cli.settings.outputs import OverlayKind
 from sfc_cli.settings.propagation import PRESETS, Backend, BatchNormMode, Precision
 
-_BOTH, _ONE = PRESETS["sfc"], PRESETS["single"]
-
 
 def _defaults(name: str) -> str:
-    both, one = getattr(_BOTH, name), getattr(_ONE, name)
-    return f"[default: {both:g}]" if both == one else f"[default: {one:g}; {both:g} with two networks]"
+    """Say a setting's default, and where a preset has another."""
+    usual = getattr(PRESETS["single"], name)
+    others: dict[float, list[str]] = {}
+    for preset, words in (("sfc", "with two networks"), ("mini", "with mini")):
+        if (value := getattr(PRESETS[preset], name)) != usual:
+            others.setdefault(value, []).append(words)
+    parts = [f"{usual:g}", *(f"{value:g} {' or '.join(words)}" for value, words in others.items())]
+    return f"[default: {'; '.join(parts)}]"
 
 
 DataSet = Annotated[
@@ -74,10 +78,10 @@ FusionWeight = Annotated[
     typer.Option(help=f"Weight of the fine-grained features (lambda). {_defaults('fusion_weight')}"),
 ]
 BatchNorm = Annotated[
-    BatchNormMode,
+    BatchNormMode | None,
     typer.Option(
         help="`released` repeats the released code's BatchNorm step on an all-zero image, which the "
-        "published numbers contain; `checkpoint` takes the statistics as stored."
+        "published numbers contain; `checkpoint` takes the statistics as stored.  [default: released]"
     ),
 ]
 Device = Annotated[

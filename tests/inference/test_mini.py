@@ -14,8 +14,8 @@ from sfc_cli.main import app
 from sfc_cli.settings.locations import assets_folder
 
 FRAMES = 16
-# Measured 0.842 when the weights were bundled; the random trunk reaches 0.768 here.
-FLOOR = 0.81
+# Measured 0.887 when the weights were bundled; the random trunk reaches 0.768 here.
+FLOOR = 0.86
 
 
 def _short_small_sample(root: Path) -> Path:

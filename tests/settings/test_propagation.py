@@ -23,7 +23,13 @@ def test_presets__published_values() -> None:
 
 @pytest.mark.parametrize(
     ("fine_grained", "semantic", "name"),
-    [("fine-grained", "mocov1", "sfc"), ("crw", None, "single"), (None, "vfs", "single")],
+    [
+        ("fine-grained", "mocov1", "sfc"),
+        ("crw", None, "single"),
+        (None, "vfs", "single"),
+        ("mini", None, "mini"),
+        ("mini", "vfs", "sfc"),
+    ],
 )
 def test_preset_for__by_the_number_of_networks(
     fine_grained: str | None, semantic: str | None, name: str
