@@ -228,3 +228,19 @@ def test_read_painted_mask__small_disc_with_soft_edge(tmp_path: Path, sigma: int
     disc = cv2.circle(np.zeros((64, 64), np.uint8), (30, 33), 20, 255, -1)
     mask = _read(tmp_path / "m.png", cv2.GaussianBlur(disc, (0, 0), sigma))
     assert ((mask.ids == 1) == (disc == 255)).mean() > 0.97
+
+
+def test_read_painted_mask__many_objects_of_similar_colours(tmp_path: Path) -> None:
+    painted = np.zeros((300, 400, 3), np.uint8)
+    colours = [(200, 40 + 14 * number, 30 + 11 * number) for number in range(12)]
+    for number, colour in enumerate(colours):
+        cv2.circle(painted, (50 + 95 * (number % 4), 50 + 95 * (number // 4)), 40, colour, -1, cv2.LINE_AA)
+    mask = _read(tmp_path / "m.png", painted)
+    assert sorted(mask.legend.values()) == sorted(colours)
+
+
+def test_read_painted_mask__a_soft_stroke_is_no_object_of_its_own(tmp_path: Path) -> None:
+    painted = np.zeros((200, 300, 3), np.uint8)
+    cv2.circle(painted, (80, 90), 50, YELLOW, -1, cv2.LINE_AA)
+    painted[20:180, 200] = (191, 191, 0)
+    assert _read(tmp_path / "m.png", painted).legend == {1: YELLOW}

@@ -9,8 +9,10 @@ import numpy.typing as npt
 
 from sfc_cli.data.painting.colour_index import ColourIndex, Colours, Flags, Integers, are_blends
 
-# Two colours that differ by no more in any channel are one colour and what smoothing left of it.
+# Two colours that differ by no more in any channel are one colour and what smoothing left of it, unless they
+# differ by more than a little and each fills areas deeper than so many pixels.
 SAME_COLOUR = 24
+_SLIGHT_DIFFERENCE, _DEEP = 8, 3
 # The variation within an area that lossy compression leaves flat to the eye.
 _LOSSY_VARIATION = 10
 # The same for smoothing, which ends in areas that are even but for rounding.
@@ -23,6 +25,7 @@ _ACCIDENT_STRIDES = (1, 2, 3, 4)
 # A stroke that fills no area must have so many pixels, and such a share of all that fill none.
 _LEAST_STROKE = (16, 0.05)
 _MOST_COLOURS = 300
+Depths = npt.NDArray[np.float32]
 # By how much, as a share, the way over a mixture may be longer than the straight way between two colours.
 _DETOUR = 0.03
 
@@ -54,13 +57,17 @@ def find_clean_colours(image: ColourIndex, *, lossy: bool = False) -> CleanColou
         image: The mask.
         lossy: The file went through lossy compression.
     """
+    import cv2
+
     even = _even_pixels(image, _LOSSY_VARIATION if lossy else _ROUNDING)
     solid = even if lossy else image.solid
     weights = np.bincount(image.flat_numbers[solid.ravel()], minlength=len(image.colours))
     least = max(_LEAST_LOSSY[0], int(_LEAST_LOSSY[1] * solid.size)) if lossy else 1
-    chosen = _without_neighbours(image.colours, weights, least)
+    depth = cv2.distanceTransform(solid.astype(np.uint8), cv2.DIST_L2, 3).astype(np.float32)
+    deep = _colours_deeper(image, depth, _DEEP) & (not lossy)
+    chosen = _without_neighbours(image.colours, weights, least, deep)
     rim = _rim_width(even & (_similar(image, chosen) >= 0)[image.flat_numbers].reshape(even.shape))
-    chosen = _without_accidents(image, solid, chosen, weights, rim)
+    chosen = _without_accidents(image, depth, chosen, weights, rim)
     if not lossy:
         chosen += _strokes(image, chosen)
     if len(chosen) == 1:
@@ -87,14 +94,21 @@ def _even_pixels(image: ColourIndex, variation: int) -> Flags:
     return even
 
 
-def _without_neighbours(colours: Colours, weights: Integers, least: int) -> list[int]:
-    """Return the numbers of the heaviest colours, leaving out those close to a heavier one."""
+def _colours_deeper(image: ColourIndex, depth: Depths, least: float) -> Flags:
+    """Return which colours [N] fill an area that is as deep somewhere."""
+    there = image.flat_numbers[(depth >= least).ravel()]
+    return np.bincount(there, minlength=len(image.colours)) > 0
+
+
+def _without_neighbours(colours: Colours, weights: Integers, least: int, deep: Flags) -> list[int]:
+    """Return the numbers of the heaviest colours, without those that a heavier one close by accounts for."""
     wide = colours.astype(np.int16)
     left = weights.copy()
     chosen: list[int] = []
     while left.any() and len(chosen) < _MOST_COLOURS:
         top = int(left.argmax())
-        near = np.abs(wide - wide[top]).max(axis=1) <= SAME_COLOUR
+        difference = np.abs(wide - wide[top]).max(axis=1)
+        near = (difference <= _SLIGHT_DIFFERENCE) | ((difference <= SAME_COLOUR) & ~deep)
         if left[near].sum() >= least:
             chosen.append(top)
         left[near] = 0
@@ -124,24 +138,20 @@ def _rim_width(core: Flags) -> float:
 
 
 def _without_accidents(
-    image: ColourIndex, solid: Flags, chosen: list[int], weights: Integers, rim: float
+    image: ColourIndex, depth: Depths, chosen: list[int], weights: Integers, rim: float
 ) -> list[int]:
     """Drop colours whose areas are accidents of smoothing.
 
     Beside wide rims a clean area is thick, while the ridge or the valley between two rims is even on a line
     only. On narrow rims an accident lies between two colours.
     """
-    import cv2
-
-    depth = cv2.distanceTransform(solid.astype(np.uint8), cv2.DIST_L2, 3)
-    thick = (depth >= max(rim / 4 - 1, 0.5)).ravel()
-    kept = np.bincount(image.flat_numbers[thick], minlength=len(weights)) > 0
+    kept = _colours_deeper(image, depth, max(rim / 4 - 1, 0.5))
     for place, number in enumerate(chosen):
         kept[number] |= not _is_mixture(image.colours, number, chosen[:place])
     small = np.zeros(len(weights), np.bool_)
     small[chosen] = weights[chosen] <= _LARGEST_ACCIDENT
     places = image.where(small)
-    inside = solid[places]
+    inside = depth[places] > 0
     places = (places[0][inside], places[1][inside])
     blended = image.at(places)[are_blends(image, places, _ACCIDENT_STRIDES)]
     kept &= np.bincount(blended, minlength=len(weights)) * 2 < np.maximum(weights, 1)
@@ -169,7 +179,13 @@ def _strokes(image: ColourIndex, chosen: list[int]) -> list[int]:
     painted = image.at(places)[~are_blends(image, places)]
     weights = np.bincount(painted, minlength=len(wide))
     weights[(weights < least) | (weights * 2 < image.counts)] = 0
-    return _without_neighbours(image.colours, weights, least)
+    found = _without_neighbours(image.colours, weights, least, np.zeros(len(wide), np.bool_))
+    # A soft stroke along a row of pixels has one mixed colour everywhere.
+    return [
+        number
+        for number in found
+        if not _is_mixture(image.colours, number, chosen + [other for other in found if other != number])
+    ]
 
 
 def _farthest(image: ColourIndex, background: int) -> list[int]:

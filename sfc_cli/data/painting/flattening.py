@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from sfc_cli.data.painting.clean_colours import find_clean_colours
 from sfc_cli.data.painting.colour_index import Colours, Integers, index_colours
-from sfc_cli.data.painting.photographs import measure_flatness
+from sfc_cli.data.painting.photographs import is_surely_photograph, measure_flatness, most_flat
 from sfc_cli.data.painting.resolution import resolve
 from sfc_cli.data.painting.soft_edges import has_soft_edges
 from sfc_cli.errors import InputError
@@ -72,20 +72,23 @@ def flatten(image: Colours, path: Path, *, lossy: bool = False) -> FlatMask:
     if found > _MOST_COLOURS and even < _LEAST_EVEN and not lossy:
         raise _photograph(path, found, even)
     if not has_soft_edges(index, lossy=lossy):
-        if found > _MOST_COLOURS and even < _LEAST_EVEN:
+        if found > _MANY_COLOURS and even < _LEAST_EVEN:
             raise _photograph(path, found, even)
         return FlatMask(colours=index.colours, numbers=index.numbers, counts=index.counts)
     clean = find_clean_colours(index, lossy=lossy)
     if not 0 < len(clean.colours) <= _MOST_COLOURS:
         raise _photograph(path, found, float(clean.even.mean()))
+    share = most_flat(index, clean)
+    if found > _MANY_COLOURS and is_surely_photograph(share, len(clean.colours)):
+        raise _photograph(path, found, share)
     resolved = resolve(index, clean, lossy=lossy)
     before = index.colours[index.flat_numbers].reshape(*index.numbers.shape, 3)
     if found > _MANY_COLOURS:
         flatness = measure_flatness(before, clean.colours, resolved)
-        if flatness.is_photograph:
-            raise _photograph(path, found, flatness.flat)
         if flatness.is_cut_out:
             raise _cut_out(path, found, flatness.objects)
+        if flatness.is_photograph:
+            raise _photograph(path, found, flatness.flat)
     return FlatMask(
         colours=clean.colours,
         numbers=resolved,
