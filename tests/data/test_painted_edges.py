@@ -244,3 +244,15 @@ def test_read_painted_mask__a_soft_stroke_is_no_object_of_its_own(tmp_path: Path
     cv2.circle(painted, (80, 90), 50, YELLOW, -1, cv2.LINE_AA)
     painted[20:180, 200] = (191, 191, 0)
     assert _read(tmp_path / "m.png", painted).legend == {1: YELLOW}
+
+
+def test_read_painted_mask__soft_strings_are_no_photograph(tmp_path: Path) -> None:
+    # A kite on many thin strings: most of the soft pixels belong to strokes that never show their colour.
+    painted = np.zeros((480, 854), np.uint8)
+    cv2.ellipse(painted, (430, 60), (200, 30), 0, 0, 360, 255, -1)
+    cv2.rectangle(painted, (410, 380), (450, 460), 255, -1)
+    for x in range(240, 630, 18):
+        cv2.line(painted, (x, 60), (430, 390), 255, 1)
+    mask = _read(tmp_path / "m.png", cv2.GaussianBlur(painted, (0, 0), 1))
+    assert mask.legend == {1: (255, 255, 255)}
+    assert (mask.ids == (painted > 0)).mean() > 0.97

@@ -19,10 +19,11 @@ _SMOOTHING = (0.0, 0.7, 1.5, 3.0, 5.0, 8.0, 12.0)
 _LEAST_SOFT = 0.003
 # The comparison needs no more pixels than this along the longer side.
 _ENOUGH = 1000
-# Below the first share of flat areas hardly anything of a mask can be soft, below the second little.
-_FEW_FLAT, _SOME_FLAT, _FEW_FLAT_OBJECTS = 0.5, 0.62, 0.3
+# Shares of flat areas, measured on masks blurred, shrunken and compressed, photographs and cut-outs of them:
+# few are common in photographs, most of a mask is flat, and of its objects as a rule more than the last share.
+_FEW_FLAT, _SOME_FLAT, _MOSTLY_FLAT, _FEW_FLAT_OBJECTS = 0.5, 0.62, 0.85, 0.3
 # Shares of soft pixels that smoothing does not explain; the first beside few flat areas, the second beside
-# some or beside objects that are hardly flat, the third whatever else there is.
+# some or beside objects that are hardly flat, the third beside mostly flat ones.
 _HARDLY_UNLIKE, _PARTLY_UNLIKE, _MUCH_UNLIKE = 0.1, 0.3, 0.4
 
 
@@ -47,7 +48,10 @@ class Flatness:
         """Tell whether the picture is a photograph."""
         if self.flat < _FEW_FLAT:
             return self.colours > 2 or self.unlike > _HARDLY_UNLIKE
-        return self.unlike > (_PARTLY_UNLIKE if self.flat < _SOME_FLAT else _MUCH_UNLIKE)
+        # Thin soft strokes are unlike their smoothed selves too, but leave nearly all of a mask flat.
+        return self.flat < _MOSTLY_FLAT and self.unlike > (
+            _PARTLY_UNLIKE if self.flat < _SOME_FLAT else _MUCH_UNLIKE
+        )
 
     @property
     def is_cut_out(self) -> bool:
