@@ -62,8 +62,8 @@ def read_ids(path: Path) -> Ids:
     if image.mode not in {"P", "L", "1"}:
         raise InputError(
             f"{path} is {_described(image)}, not an indexed or grey mask.",
-            "In a data set masks store ids: make it indexed, for example with `sfc convert FOLDER OUT`, which "
-            "reads painted colours.",
+            "In a data set masks store ids: make it indexed, for example with `sfc convert FOLDER OUT`, "
+            "which reads painted colours.",
         )
     return np.asarray(image, dtype=np.uint8)
 

@@ -20,7 +20,7 @@ _LEAST_SOFT = 0.003
 # The comparison needs no more pixels than this along the longer side.
 _ENOUGH = 1000
 # Shares of flat areas, measured on masks blurred, shrunken and compressed, photographs and cut-outs of them:
-# few are common in photographs, most of a mask is flat, and of its objects as a rule more than the last share.
+# few are common in photographs, most of a mask is flat, and of its objects more than the last share.
 _FEW_FLAT, _SOME_FLAT, _MOSTLY_FLAT, _FEW_FLAT_OBJECTS = 0.5, 0.62, 0.85, 0.3
 # Shares of soft pixels that smoothing does not explain; the first beside few flat areas, the second beside
 # some or beside objects that are hardly flat, the third beside mostly flat ones.
