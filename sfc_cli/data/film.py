@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import numpy as np
 
 from sfc_cli.data.files import PartFile, unwritable
 from sfc_cli.data.frames import Frame
+from sfc_cli.data.opencv_log import quiet_opencv
 from sfc_cli.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -80,7 +79,7 @@ class FilmWriter:
         """
         if self._writer is None:
             self._writer = self._open(*picture.shape[:2])
-        with _quiet():
+        with quiet_opencv():
             self._writer.write(picture)
         self._written += 1
 
@@ -115,7 +114,7 @@ class FilmWriter:
         choices = [] if place is None else [(place, "avc1", "H.264")]
         for backend, code, name in (*choices, (cv2.CAP_FFMPEG, "mp4v", "MPEG-4")):
             four = cv2.VideoWriter.fourcc(*code)
-            with _quiet():
+            with quiet_opencv():
                 writer = cv2.VideoWriter(
                     str(self._file.part), backend, four, self._frames_per_second, (width, height)
                 )
@@ -130,7 +129,7 @@ class FilmWriter:
 
     def _close(self) -> None:
         if self._writer is not None:
-            with _quiet():
+            with quiet_opencv():
                 self._writer.release()
             self._writer = None
 
@@ -162,7 +161,7 @@ def _count_frames(path: Path) -> int:
     """Return how many frames a film's index names, if its first can be decoded."""
     import cv2
 
-    with _quiet():
+    with quiet_opencv():
         film = cv2.VideoCapture(str(path))
     try:
         if not film.isOpened() or not film.read()[0]:
@@ -170,15 +169,3 @@ def _count_frames(path: Path) -> int:
         return int(film.get(cv2.CAP_PROP_FRAME_COUNT))
     finally:
         film.release()
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep OpenCV from printing, frame by frame, what becomes one error of ours."""
-    from cv2.utils import logging as opencv
-
-    level = opencv.setLogLevel(opencv.LOG_LEVEL_SILENT)
-    try:
-        yield
-    finally:
-        opencv.setLogLevel(level)

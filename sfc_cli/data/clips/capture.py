@@ -12,6 +12,7 @@ from types import TracebackType
 import numpy as np
 
 from sfc_cli.data.frames import Frame
+from sfc_cli.data.opencv_log import quiet_opencv
 
 _FFMPEG_LEVEL, _FFMPEG_QUIET = "OPENCV_FFMPEG_LOGLEVEL", "-8"
 # A damaged stretch fails frame by frame, up to a whole group of them; sound ones may follow.
@@ -35,7 +36,7 @@ class Capture:
     def __init__(self, path: Path) -> None:
         import cv2
 
-        with _quiet(), _quiet_ffmpeg():
+        with quiet_opencv(), _quiet_ffmpeg():
             # A name with a colon would be taken for an address, if it did not begin with a slash.
             self._capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
             self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
@@ -79,7 +80,7 @@ class Capture:
         """
         import cv2
 
-        with _quiet():
+        with quiet_opencv():
             if not any(self._capture.grab() for _ in range(_ATTEMPTS)):
                 return None
         time = self._number(cv2.CAP_PROP_POS_MSEC) / 1000
@@ -93,7 +94,7 @@ class Capture:
         """Return the pixels of the frame that was grabbed, uint8 [H, W, 3], RGB, upright."""
         import cv2
 
-        with _quiet():
+        with quiet_opencv():
             found, frame = self._capture.retrieve()
         return np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), np.uint8) if found else None
 
@@ -101,7 +102,7 @@ class Capture:
         """Jump near a time: OpenCV counts frames from a key frame on, at the average rate."""
         import cv2
 
-        with _quiet():
+        with quiet_opencv():
             self._capture.set(cv2.CAP_PROP_POS_MSEC, max(0.0, time) * 1000)
         self._time = None
 
@@ -119,20 +120,6 @@ class Capture:
     def _number(self, quantity: int) -> float:
         value = float(self._capture.get(quantity))
         return value if math.isfinite(value) else 0.0
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep OpenCV's own words from the terminal, and leave its level as it was."""
-    import cv2
-
-    # OpenCV 5 moved the function.
-    set_level = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel
-    level = set_level(0)
-    try:
-        yield
-    finally:
-        set_level(level)
 
 
 @contextlib.contextmanager
