@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import cv2
+import numpy as np
 from typer.testing import CliRunner
 
 from sfc_cli.core.encoders import load_encoder
@@ -38,8 +39,19 @@ def test_load_encoder__mini_is_small_and_complete() -> None:
     assert (assets_folder() / "mini.pth").stat().st_size <= 6_000_000
 
 
-def test_propagate__mini_follows_the_sample(tmp_path: Path) -> None:
-    data, output = _short_small_sample(tmp_path / "data"), tmp_path / "out"
-    result = CliRunner().invoke(app, ["propagate", "--data", str(data), "--split", "all", "-o", str(output)])
+def _propagate(data: Path, output: Path, *options: str) -> None:
+    arguments = ["propagate", "--data", str(data), "--split", "all", "-o", str(output), *options]
+    result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
-    assert evaluate_davis(data, output, split="all", workers=1)["global"]["J&F-Mean"] > FLOOR
+
+
+def test_propagate__mini_follows_the_sample(tmp_path: Path) -> None:
+    data = _short_small_sample(tmp_path / "data")
+    _propagate(data, tmp_path / "out")
+    assert evaluate_davis(data, tmp_path / "out", split="all", workers=1)["global"]["J&F-Mean"] > FLOOR
+    # The same file by its path is the same network; only the preset goes by the name.
+    _propagate(data, tmp_path / "path", "--fc", str(assets_folder() / "mini.pth"), "--temperature", "0.1")
+    for mask in sorted((tmp_path / "out/car-shadow").iterdir()):
+        np.testing.assert_array_equal(
+            read_ids(mask), read_ids(tmp_path / "path/car-shadow" / mask.name), err_msg=mask.name
+        )
