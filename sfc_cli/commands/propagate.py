@@ -55,7 +55,7 @@ def propagate(
 
     `sfc propagate CLIP --mask FIRST.png -o OUT` for your own footage, `sfc propagate --data davis` for a data
     set; by default with the bundled network `mini`. Writes <output>/<sequence>/<frame>.png (indexed) and
-    run.json. An interrupted run continues when retyped.
+    run.json. An interrupted run over a data set continues when retyped.
     """
     from sfc_cli.commands.progress import RunProgress
     from sfc_cli.inference.networks import NetworkChoice

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sfc_cli.data.clips import FrameStamp, Moment, Selection, open_clip
 from sfc_cli.data.files import write_bytes
-from sfc_cli.errors import UsageError
+from sfc_cli.errors import InputError, UsageError
 
 
 def write_frame(source: str, output: Path, at: Moment | None = None) -> FrameStamp:
@@ -28,11 +28,18 @@ def write_frame(source: str, output: Path, at: Moment | None = None) -> FrameSta
 
     if output.suffix.lower() != ".png" or output.is_dir():
         raise UsageError(f"--to frame writes a PNG, and {output} is named otherwise.", "Try frame.png.")
-    if output.exists() and Path(source).exists() and output.resolve().is_relative_to(Path(source).resolve()):
-        raise UsageError(f"{output} lies inside {source}.", "Choose another place for the picture.")
     # The readable part of a truncated video may be just what is wanted.
     clip = open_clip([source], allow_truncated=True)
-    found = next(clip.frames(Selection(start=at)))
+    if output.resolve().is_relative_to(clip.source.resolve()):
+        raise UsageError(f"{output} lies inside {clip.source}.", "Choose another place for the picture.")
+    if at is not None and at.in_seconds and clip.source.is_dir():
+        raise UsageError(f"Images have no time of their own, and --at is {at}.", "Give the frame's number.")
+    try:
+        found = next(clip.frames(Selection(start=at)))
+    except InputError as error:
+        raise InputError(
+            error.message.replace("--start", "--at"), error.hint.replace("--start", "--at")
+        ) from None
     _, content = cv2.imencode(".png", cv2.cvtColor(found.frame, cv2.COLOR_RGB2BGR))
     write_bytes(output, content.tobytes())
     return found.stamp

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 from sfc_cli.data.frames import read_frame
 from sfc_cli.data.masks import Ids, read_first_mask
 from sfc_cli.errors import InputError, UsageError
-from sfc_cli.inference.outputs.places import mask_path, remove_parts, remove_results
+from sfc_cli.inference.outputs.places import holds_any, mask_path, places_of, remove_parts, remove_results
 from sfc_cli.inference.record import RECORD_NAME, RunRecord, differences, read_record
 
 
@@ -145,6 +145,12 @@ def open_output(output: Path, record: RunRecord, names: Collection[str], *, over
             f"--output {output} lies inside {record.data}, where the frames are.",
             "Results never go there: choose another.",
         )
+    for name in names:
+        if holds_any(places_of(output, name), record.data):
+            raise UsageError(
+                f"The results of {name} in --output {output} would lie over {record.data}, which is read.",
+                "Choose another --output.",
+            )
     if output.exists() and not output.is_dir():
         raise InputError(f"--output {output} is a file.", "Name a folder.")
     old = read_record(output)
@@ -167,7 +173,7 @@ def open_output(output: Path, record: RunRecord, names: Collection[str], *, over
         stays = dict(old.get("sequences") or {})
         record.planned += sorted(begun)
     mine = set(names)
-    if overwrite and old is not None:
+    if overwrite:
         for name in mine | (begun - set(record.planned)):
             stays.pop(name, None)
             remove_results(output, name)

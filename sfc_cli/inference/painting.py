@@ -81,7 +81,8 @@ class PaintedMasks:
         shown = np.isin(self.objects, self._shown[place])
         others = np.concatenate([labels[:1] + labels[1:][shown].sum(0), labels[1:][~shown]])
         resolved = enlarge_labels(others, self.objects[~shown], self.height, self.width)
-        certain = painted != 0
+        # Void says nothing of the objects that are not shown.
+        certain = (painted != 0) & ((painted != VOID) | (resolved.mask == 0))
         mask = np.where(certain, painted, resolved.mask)
         confidence = np.where(certain & (painted != VOID), np.float32(1), resolved.confidence)
         return Resolved(mask, confidence, labels)

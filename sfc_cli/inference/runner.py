@@ -155,15 +155,17 @@ class _Attempt:
             try:
                 return self._run(frames)
             except torch.OutOfMemoryError:
-                torch.cuda.empty_cache()
-                if not self.propagator.use_less_memory():
-                    height, width = self.job.first_mask.shape
-                    raise InputError(
-                        f"Sequence {self.job.name} ({width}×{height}) does not fit into the card's memory.",
-                        "Use --device cpu, or fewer --context-frames.",
-                    ) from None
-                logger.warning("%s: out of memory on the card, fewer frames at once", self.job.name)
-                frames = _frames_of(self.job, _read_all([self.job]))
+                # Outside of this block the error no longer holds the frames' tensors.
+                pass
+            torch.cuda.empty_cache()
+            if not self.propagator.use_less_memory():
+                height, width = self.job.first_mask.shape
+                raise InputError(
+                    f"Sequence {self.job.name} ({width}×{height}) does not fit into the card's memory.",
+                    "Use --device cpu, or fewer --context-frames.",
+                )
+            logger.warning("%s: out of memory on the card, fewer frames at once", self.job.name)
+            frames = _frames_of(self.job, _read_all([self.job]))
 
     def _run(self, frames: Iterator[Frame]) -> dict[str, object]:
         job = self.job

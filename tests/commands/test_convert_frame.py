@@ -41,6 +41,10 @@ def test_frame__of_images() -> None:
         (("shots", "frame.png", "--at", "9"), 3, "shots"),
         (("shots", "frame.png", "--at", "noon"), 2, "--at 'noon'"),
         (("shots", "shots/00001.png"), 2, "inside shots"),
+        (("shots", "shots/new.png"), 2, "inside shots"),
+        (("shots/*.png", "shots/00001.png"), 2, "inside shots"),
+        (("shots", "frame.png", "--at", "0.1s"), 2, "frame's number"),
+        (("shots", "frame.png", "--at", "7"), 3, "--at"),
         (("none.mp4", "frame.png"), 3, "none.mp4"),
     ],
 )

@@ -345,6 +345,92 @@ def test_clip__a_frame_that_cannot_be_read(shots: Path, first: Path) -> None:
     assert len(_masks("shots")) == FRAMES
 
 
+def test_clip__results_never_lie_over_what_is_read(first: Path) -> None:
+    write_images(Path("work/take"), make_frames(3))
+    before = [path.read_bytes() for path in sorted(Path("work/take").iterdir())]
+    _refuse(_run("work/take", "--mask", first, "-o", "work", "--overwrite"), 2, "would lie over")
+    assert [path.read_bytes() for path in sorted(Path("work/take").iterdir())] == before
+    Path("ok/overlay").mkdir(parents=True)
+    film = write_video(Path("ok/overlay/v.mp4"), make_frames(4))
+    _refuse(_run(film, "--mask", first, "-o", "ok", "--overwrite"), 2, "would lie over")
+    assert len(read_video(film)) == 4
+
+
+def test_clip__a_result_as_mask_must_be_copied_first(shots: Path, first: Path) -> None:
+    _propagate(shots, "--mask", first)
+    edited = Path("out/shots/00003.png").read_bytes()
+    again = ("--output", "out", "--overwrite")
+    _refuse(_run(shots, "--mask", first, "--mask", "3:out/shots/00003.png", *again), 2, "Copy it")
+    assert Path("out/shots/00003.png").read_bytes() == edited
+    shutil.copy("out/shots/00003.png", "fix.png")
+    _propagate(shots, "--mask", first, "--mask", "3:fix.png", "--overwrite")
+
+
+def test_clip__a_start_beyond_the_end_destroys_nothing(first: Path) -> None:
+    video = write_video(Path("clip.mp4"), make_frames(4))
+    _propagate(video, "--mask", first)
+    before = Path("out/run.json").read_bytes()
+    result = _run(video, "--mask", first, "--start", "99", "--output", "out", "--overwrite")
+    _refuse(result, 3, "--start")
+    assert Path("out/run.json").read_bytes() == before
+    assert len(_masks("clip")) == 4
+
+
+def test_clip__a_time_means_the_frame_shown_then(shots: Path, first: Path) -> None:
+    early = ("--mask", f"1s:{first}", "--fps", "2")
+    _refuse(_run(shots, *early, "--start", "2s"), 3, "not propagated", "The nearest is frame 4")
+    _refuse(_run(shots, *early, "--every", "4"), 3, "not propagated")
+    _propagate(shots, *early)
+    assert next(iter(_masks("shots"))) == "00002"
+
+
+def test_clip__another_rate_is_another_run(shots: Path, first: Path) -> None:
+    _propagate(shots, "--mask", first, "--fps", "2")
+    _refuse(_run(shots, "--mask", first, "--fps", "4", "--output", "out"), 2, "frames_per_second")
+
+
+def test_clip__masks_in_any_order_are_the_same_run(shots: Path) -> None:
+    for number, identity, colour in ((0, 1, RED), (3, 2, GREEN)):
+        picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+        picture[mask_of(number) == identity] = colour
+        Image.fromarray(picture).save(f"{number}.png")
+    _propagate(shots, "--mask", "0.png", "--mask", "3:3.png")
+    before = _record()["legend"]
+    result = _propagate(shots, "--mask", "3:3.png", "--mask", "0:0.png")
+    assert "complete already" in result.stderr
+    assert _record()["legend"] == before == {"1": list(RED), "2": list(GREEN)}
+
+
+def test_clip__overwriting_leaves_nothing_of_the_old_run(shots: Path, first: Path) -> None:
+    _propagate(shots, "--mask", first)
+    Path("out/run.json").unlink()
+    _propagate(shots, "--mask", first, "--end", "3", "--overwrite")
+    assert list(_masks("shots")) == ["00000", "00001", "00002"]
+    assert "complete already" in _propagate(shots, "--mask", first, "--end", "3").stderr
+
+
+def test_clip__numbers_count_from_0_whatever_the_images_are_called() -> None:
+    write_images(Path("numbered"), make_frames(), "{}.png")
+    for path in sorted(Path("numbered").iterdir(), key=lambda path: -int(path.stem)):
+        path.rename(path.with_stem(str(int(path.stem) + 1)))
+    _propagate("numbered", "--mask", f"2:{write_mask_of(Path('m.png'), 2)}", "--start", "2")
+    np.testing.assert_array_equal(_masks("numbered")["3"], mask_of(2))
+
+
+def test_clip__a_step_finer_than_the_frames_keeps_their_rate(shots: Path, first: Path) -> None:
+    result = _propagate(shots, "--mask", first, "--every", "0.005s")
+    assert "24 a second" in result.stderr
+
+
+def test_clip__mixed_kinds_of_masks_are_told_apart(shots: Path) -> None:
+    picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    picture[mask_of(0) == 1] = RED
+    Image.fromarray(picture).save("painted.png")
+    indexed = write_mask_of(Path("indexed.png"), 3, 1)
+    result = _propagate(shots, "--mask", "painted.png", "--mask", f"3:{indexed}")
+    assert "share no object" in result.stderr
+
+
 def test_clip__a_name_that_results_have(first: Path) -> None:
     write_images(Path("in/overlay"), make_frames(3))
     _refuse(_run("in/overlay", "--mask", first), 2, "named overlay", "Rename")

@@ -54,9 +54,11 @@ def test_resolve__a_later_object_covers_what_was_there_and_the_rest_stays() -> N
 
 def test_resolve__void_stays_void_on_a_mask_of_some_objects() -> None:
     later = LATER.copy()
-    later[0, 23] = 255
+    later[0, 23] = later[15, 23] = 255
     masks = PaintedMasks({0: FIRST, 5: later})
-    assert masks.resolve(5, lambda: _labels(masks, FIRST)).mask[0, 23] == 255
+    found = masks.resolve(5, lambda: _labels(masks, FIRST)).mask
+    assert found[0, 23] == 255
+    assert found[15, 23] == 90, "it says nothing of an object that the mask does not show"
 
 
 def test_shares__fall_from_the_earlier_mask_to_the_later() -> None:

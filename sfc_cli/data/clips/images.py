@@ -48,6 +48,7 @@ class ImageClip(Clip):
         if not (math.isfinite(rate) and rate > 0):
             raise UsageError(f"A rate of {rate:g} frames per second is not above 0.", "Give 24, for example.")
         self._files = tuple(sorted(files, key=natural_order))
+        _refuse_unwritable_names(self._files)
         self.name = name
         self.source = self._files[0].parent
         self.frames_per_second = rate
@@ -79,6 +80,7 @@ class ImageClip(Clip):
             "path": str(self.source.resolve()),
             "files": len(self._files),
             "names": hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()[:16],
+            "frames_per_second": self.frames_per_second,
             "bytes": sum(state.st_size for state in states),
             "modified": as_time(max(state.st_mtime for state in states)),
         }
@@ -110,6 +112,18 @@ def natural_order(path: Path) -> tuple[list[str | int], str]:
     # Text and numbers take turns, so that like meets like.
     parts = re.split(r"(\d+)", path.stem.casefold(), flags=re.ASCII)
     return [int(part) if place % 2 else part for place, part in enumerate(parts)], path.name
+
+
+def _refuse_unwritable_names(files: Sequence[Path]) -> None:
+    """Make sure that names can stand in run.json and objects.csv."""
+    for path in files:
+        try:
+            str(path).encode()
+        except UnicodeEncodeError:
+            raise InputError(
+                f"The name of {str(path).encode('utf-8', 'replace').decode()} is not valid UTF-8.",
+                "Rename it.",
+            ) from None
 
 
 def _refuse_few(files: Sequence[Path]) -> None:

@@ -13,7 +13,7 @@ from sfc_cli.errors import InputError, UsageError
 TOLERANCE = 0.0005
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FrameStamp:
     """What is known of a frame without its pixels.
 

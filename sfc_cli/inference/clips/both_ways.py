@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from sfc_cli.data.soft_labels import SoftLabels
 from sfc_cli.inference.painting import PaintedMasks
 from sfc_cli.inference.video import Labelled, Size, VideoPropagator
 
-Stamped = Iterator[tuple[FrameStamp, Labelled]]
+Stamped = Generator[tuple[FrameStamp, Labelled], None, None]
 
 
 def run_forwards(

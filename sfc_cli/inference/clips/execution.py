@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -68,13 +69,15 @@ class ClipExecution:
             try:
                 return self._write(partial(self._propagated, propagator), choice, masks=True)
             except torch.OutOfMemoryError:
-                torch.cuda.empty_cache()
-                if not propagator.use_less_memory():
-                    raise InputError(
-                        f"{self.clip.source} does not fit into the card's memory.",
-                        "Use a smaller --size, --device cpu, or fewer --context-frames.",
-                    ) from None
-                logger.warning("%s: out of memory on the card, fewer frames at once", self.clip.name)
+                # Outside of this block the error no longer holds the frames' tensors.
+                pass
+            torch.cuda.empty_cache()
+            if not propagator.use_less_memory():
+                raise InputError(
+                    f"{self.clip.source} does not fit into the card's memory.",
+                    "Use a smaller --size, --device cpu, or fewer --context-frames.",
+                )
+            logger.warning("%s: out of memory on the card, fewer frames at once", self.clip.name)
 
     def add_extras(self, choice: OutputChoice) -> int:
         """Write what masks on disk are enough for.
@@ -100,7 +103,8 @@ class ClipExecution:
                 frames_per_second=self.frames_per_second,
                 masks=masks,
             )
-            return self._feed(outputs, make_stream())
+            with contextlib.closing(make_stream()) as stream:
+                return self._feed(outputs, stream)
         finally:
             writing.close()
 

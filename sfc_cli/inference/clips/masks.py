@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,10 +36,14 @@ class MaskOption:
             UsageError: If no file is named.
         """
         path = Path(text).expanduser()
-        frame, colon, rest = text.rpartition(":")
-        if not colon or path.is_file():
+        parts = text.split(":")
+        splits = [(":".join(parts[:cut]), ":".join(parts[cut:])) for cut in range(1, len(parts))]
+        found = [(frame, rest) for frame, rest in splits if frame and Path(rest).expanduser().is_file()]
+        if path.is_file() or not splits:
             option = cls(path=path)
         else:
+            # Times and names may hold colons themselves, and so may paths.
+            frame, rest = found[0] if found else splits[-1]
             option = cls(path=Path(rest).expanduser(), frame=frame)
         if not option.path.name:
             raise UsageError(f"--mask {text!r} names no file.", "Type --mask FILE or --mask FRAME:FILE.")
@@ -72,8 +77,10 @@ def place_masks(options: Sequence[MaskOption], stamps: Sequence[FrameStamp], cli
 
 
 def _place(frame: str, stamps: Sequence[FrameStamp], clip: Clip) -> int:
+    # A plain number counts from 0, as everywhere; leading zeros make it a name.
+    is_number = frame.isdecimal() and (frame == "0" or frame[0] != "0")
     for place, stamp in enumerate(stamps):
-        if stamp.name == frame:
+        if stamp.name == frame and not is_number:
             return place
     if not _FRAME.fullmatch(frame):
         raise InputError(
@@ -81,10 +88,13 @@ def _place(frame: str, stamps: Sequence[FrameStamp], clip: Clip) -> int:
             "Before the colon goes a frame's number, counted from 0, a time such as 3.5s, or a frame's name.",
         )
     moment = parse_moment(frame, "--mask")
+    number = moment.value
+    if moment.in_seconds:
+        # The frame shown at that time, taken or not: a mask fits no other.
+        later = (stamp.number for stamp in clip.stamps() if stamp.seconds + TOLERANCE >= moment.value)
+        number = next(later, math.inf)
     for place, stamp in enumerate(stamps):
-        if moment.in_seconds and stamp.seconds + TOLERANCE >= moment.value:
-            return place
-        if not moment.in_seconds and stamp.number == moment.value:
+        if stamp.number == number:
             return place
     raise InputError(
         f"--mask {frame}:… is for a frame that is not propagated: {_described(stamps, clip)}.",

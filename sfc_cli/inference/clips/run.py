@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,14 @@ from sfc_cli.inference.clips.execution import ClipExecution
 from sfc_cli.inference.clips.masks import MaskOption, place_masks
 from sfc_cli.inference.jobs import open_output
 from sfc_cli.inference.networks import NetworkChoice, default_output
-from sfc_cli.inference.outputs import RESERVED_NAMES, missing_outputs, remove_extras, require_possible
+from sfc_cli.inference.outputs import (
+    RESERVED_NAMES,
+    holds_any,
+    missing_outputs,
+    places_of,
+    remove_extras,
+    require_possible,
+)
 from sfc_cli.inference.painting import PaintedMasks
 from sfc_cli.inference.record import RunRecord
 from sfc_cli.inference.runner import Observer
@@ -99,7 +107,13 @@ class ClipRun:
             )
         must_count = clip.is_exact or both_ways or len(masks) > 1 or masks[0].frame is not None
         stamps = clip.stamps(selection) if must_count else None
+        if stamps is None and selection.start is not None:
+            # A start beyond the end is found out before anything is overwritten.
+            with contextlib.closing(clip.frames(selection)) as frames:  # type: ignore[type-var]
+                next(frames)
         places = place_masks(masks, stamps, clip) if stamps is not None else [0]
+        # Ids must not depend on the order of typing.
+        places, masks = _in_order(places, masks)
         read = read_painted_masks([option.path for option in masks], size=clip.size)
         input_size = shrunken(clip.size, size)
         found.require_reachable([input_size or clip.size])
@@ -150,6 +164,13 @@ class ClipRun:
             )
             lines.append(f"{mask.path} ({mask.kind}): {colours}")
             lines += [f"{mask.path}: {remark}" for remark in mask.remarks]
+        kinds = {mask.kind for mask in self.masks}
+        shared = set.intersection(*(set(mask.legend) for mask in self.masks))
+        if "indexed" in kinds and "colours" in kinds and not shared:
+            lines.append(
+                "The indexed and the coloured masks share no object: colours are matched with the palette's. "
+                "To correct an earlier result, paint all masks in its colours, or all as indexed files."
+            )
         return lines
 
     @property
@@ -158,7 +179,8 @@ class ClipRun:
         every = self.selection.every
         if every is None:
             return self.clip.frames_per_second
-        return 1 / every.value if every.in_seconds else self.clip.frames_per_second / every.value
+        rate = self.clip.frames_per_second
+        return min(rate, 1 / every.value if every.in_seconds else rate / every.value)
 
     def execute(self, observer: Observer, choice: OutputChoice, *, overwrite: bool = False) -> None:
         """Propagate and write everything, or only what a complete run still lacks.
@@ -172,7 +194,18 @@ class ClipRun:
             UsageError: If the folder holds other results, or the clip is too long for a GIF.
             InputError: If a frame cannot be read, or a file not written.
         """
-        name, expected = self.clip.name, self._expected_frames()
+        name = self.clip.name
+        for mask in self.masks:
+            if holds_any(places_of(self.output, name), mask.path):
+                raise UsageError(
+                    f"{mask.path} lies among the results that this run writes.",
+                    "Copy it to another folder first.",
+                )
+        if choice.overlay == "gif" and not self.clip.is_exact:
+            # What a container announces is not enough to refuse a GIF, or to begin one in vain.
+            expected: int | None = len(self.clip.stamps(self.selection))
+        else:
+            expected = self._expected_frames()
         require_possible(choice, name, expected)
         open_output(self.output, self.record, [name], overwrite=overwrite)
         finished = [] if overwrite else self._finished_stems()
@@ -264,10 +297,14 @@ def _as_typed(selection: Selection) -> dict[str, str | None]:
     return {name: None if moment is None else str(moment) for name, moment in parts.items()}
 
 
+def _in_order(places: list[int], masks: Sequence[MaskOption]) -> tuple[list[int], list[MaskOption]]:
+    pairs = sorted(zip(places, masks, strict=True), key=lambda pair: pair[0])
+    return [place for place, _ in pairs], [mask for _, mask in pairs]
+
+
 def _fingerprints(masks: Sequence[MaskOption], places: Sequence[int]) -> list[str]:
     """Tell masks apart by their place among the frames and the start of their file's SHA-256."""
-    pairs = sorted(zip(places, masks, strict=True), key=lambda pair: pair[0])
-    return [f"{place}:{sha256_of(mask.path)[:16]}" for place, mask in pairs]
+    return [f"{place}:{sha256_of(mask.path)[:16]}" for place, mask in zip(places, masks, strict=True)]
 
 
 def _pixels(size: Size) -> str:

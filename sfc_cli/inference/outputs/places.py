@@ -52,6 +52,25 @@ def table_path(output: Path) -> Path:
     return output / TABLE_NAME
 
 
+def places_of(output: Path, name: str) -> list[Path]:
+    """Return all folders and files that are a sequence's results, and nobody else's."""
+    folders = [output / folder / name for folder in (".", OVERLAY_FOLDER, CUTOUT_FOLDER, SOFT_FOLDER)]
+    return [*folders, film_path(output, name), gif_path(output, name)]
+
+
+def holds_any(places: Sequence[Path], path: Path) -> bool:
+    """Tell whether a file or folder is one of these places, lies in one, or has one inside.
+
+    Args:
+        places: Of results, see ``places_of``.
+        path: What must not be touched.
+    """
+    kept = path.resolve()
+    return any(
+        kept.is_relative_to(place) or place.is_relative_to(kept) for place in (p.resolve() for p in places)
+    )
+
+
 def missing_outputs(output: Path, name: str, stems: Sequence[str], choice: OutputChoice) -> OutputChoice:
     """Return those of the chosen extras that a sequence does not have for all its frames.
 
