@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class SfcError(Exception):
     """Base of every error that ends a command with one line and no traceback.
@@ -9,6 +11,9 @@ class SfcError(Exception):
     Args:
         message: What was wrong, naming the file or value found.
         hint: What to do next; may be empty.
+
+    Both name settings and arguments by their Python names between backticks, as in "`top_k` is 0."; the
+    command line shows its own options in their place.
     """
 
     exit_code = 1
@@ -38,3 +43,13 @@ class NetworkError(SfcError):
     """A transfer that failed after every retry."""
 
     exit_code = 4
+
+
+def require_choice(field: str, value: object, choices: Sequence[str]) -> None:
+    """Make sure that a field has one of its values.
+
+    Raises:
+        UsageError: If not; the message lists them.
+    """
+    if value not in choices:
+        raise UsageError(f"`{field}` {value!r} is not known.", f"Choose one of: {', '.join(choices)}.")

@@ -13,7 +13,7 @@ from sfc_cli.commands.convert import convert
 from sfc_cli.commands.download import download
 from sfc_cli.commands.evaluate import evaluate
 from sfc_cli.commands.optional_values import OptionalValueCommand
-from sfc_cli.commands.options import DEBUG_KEY
+from sfc_cli.commands.options import DEBUG_KEY, in_options
 from sfc_cli.commands.pretrain import pretrain
 from sfc_cli.commands.propagate import propagate
 from sfc_cli.errors import InputError, SfcError
@@ -28,7 +28,8 @@ class _ErrorsToMessages(TyperGroup):
         except SfcError as error:
             if ctx.meta.get(DEBUG_KEY):
                 raise
-            typer.echo(f"error: {error}", err=True)
+            command = self.get_command(ctx, ctx.invoked_subcommand or "")
+            typer.echo(f"error: {in_options(str(error), command)}", err=True)
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
             typer.echo("interrupted; finished files are kept", err=True)
@@ -39,9 +40,9 @@ class _ErrorsToMessages(TyperGroup):
             # What no reader or writer foresaw, such as a folder that may not be listed.
             if ctx.meta.get(DEBUG_KEY) or not _is_bug(error):
                 raise
-            place = f"{error.filename}: " if error.filename else ""
+            path = f"{error.filename}: " if error.filename else ""
             typer.echo(
-                f"error: {place}{error.strerror or error}. Check the path and its permissions.", err=True
+                f"error: {path}{error.strerror or error}. Check the path and its permissions.", err=True
             )
             raise typer.Exit(InputError.exit_code) from None
         except Exception as error:
@@ -57,7 +58,7 @@ class _ErrorsToMessages(TyperGroup):
 
 
 def _is_bug(error: Exception) -> bool:
-    """Tell our own failures from Typer's usage errors, which carry an exit code and print themselves."""
+    """Return whether an error is a failure of ours; Typer's usage errors print themselves."""
     return not hasattr(error, "exit_code")
 
 

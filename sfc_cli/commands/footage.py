@@ -13,7 +13,7 @@ from sfc_cli.errors import UsageError
 if TYPE_CHECKING:
     from sfc_cli.commands.progress import RunProgress
     from sfc_cli.inference.networks import NetworkChoice
-    from sfc_cli.settings.outputs import OutputChoice
+    from sfc_cli.settings.propagation import OutputChoice
 
 # Frames of own footage are shrunk to the size that the method was tuned and is scored at.
 DEFAULT_SIZE = 480
@@ -36,21 +36,21 @@ Masks = Annotated[
     ),
 ]
 BothWays = Annotated[
-    bool, typer.Option("--both-ways", help="Clip: propagate masks to the frames before them, too.")
+    bool, typer.Option("--both-ways", help="Video: propagate masks to the frames before them, too.")
 ]
 Start = Annotated[
-    str | None, typer.Option(metavar="MOMENT", help="Clip: the first frame, as 57, 3.5s or 1:05.")
+    str | None, typer.Option(metavar="MOMENT", help="Video: the first frame, as 57, 3.5s or 1:05.")
 ]
-End = Annotated[str | None, typer.Option(metavar="MOMENT", help="Clip: the first frame left out.")]
+End = Annotated[str | None, typer.Option(metavar="MOMENT", help="Video: the first frame left out.")]
 Every = Annotated[
-    str | None, typer.Option(metavar="STEP", help="Clip: every so many frames (2) or seconds (0.5s).")
+    str | None, typer.Option(metavar="STEP", help="Video: every so many frames (2) or seconds (0.5s).")
 ]
 Size = Annotated[
     int | None,
     typer.Option(
         min=0,
         metavar="PIXELS",
-        help="Clip: the short side that the networks see; masks keep the clip's size. 0 for the clip's own. "
+        help="Video: the short side that the networks see; masks keep the clip's size. 0 for the clip's own. "
         f"[default: {DEFAULT_SIZE}]",
     ),
 ]
@@ -132,7 +132,7 @@ def propagate_clip(
     progress: RunProgress,
 ) -> Path:
     """Propagate masks through a clip, telling what is done; return the folder of its masks."""
-    from sfc_cli.data.clips import Selection, parse_moment
+    from sfc_cli.data.videos import Selection, parse_moment
     from sfc_cli.inference.clips import ClipRun, MaskOption
 
     moments = {"start": footage.start, "end": footage.end, "every": footage.every}

@@ -6,7 +6,7 @@ from typing import Any
 
 from typer.core import TyperCommand
 
-from sfc_cli.settings.outputs import OverlayKind
+from sfc_cli.settings.propagation import OverlayKind
 
 _WORDS = {"--overlay": OverlayKind.__args__}  # type: ignore[attr-defined]
 _DEFAULTS = {"--overlay": "video"}

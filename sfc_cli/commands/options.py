@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -39,6 +40,39 @@ Checkpoints = Annotated[
         "[default: `checkpoints` in sfc.yaml, $SFC_CHECKPOINTS or ./checkpoints]"
     ),
 ]
+
+# Names of the library that are spelled otherwise on the command line.
+_OPTION_OF_FIELD = {
+    "fine_grained": "--fc",
+    "frames_per_second": "--fps",
+    "masks": "--mask",
+}
+_FIELD = re.compile(r"`(\w+)`")
+
+
+def in_options(text: str, command: Any) -> str:
+    """Put a command's own options in the place of the fields that an error of the library names.
+
+    Args:
+        text: Such as "`top_k` is 0."
+        command: The Click command; None leaves the text as it is.
+
+    Returns:
+        The text with, for instance, ``--top-k`` for each field that is an option of the command.
+    """
+    options = {
+        param.name: param.opts[0]
+        for param in getattr(command, "params", ())
+        if param.param_type_name == "option"
+    }
+    known = set(options.values())
+
+    def option(match: re.Match[str]) -> str:
+        field = match[1]
+        alias = _OPTION_OF_FIELD.get(field)
+        return options.get(field) or (alias if alias in known else None) or match[0]
+
+    return _FIELD.sub(option, text)
 
 
 def parse_names(text: str | None) -> tuple[str, ...] | None:

@@ -10,7 +10,7 @@ import typer
 from sfc_cli.commands import footage, options
 from sfc_cli.commands import propagate_options as own
 from sfc_cli.commands.options import Checkpoints, Debug, Verbose
-from sfc_cli.settings.outputs import OutputChoice
+from sfc_cli.settings.propagation import OutputChoice
 
 if TYPE_CHECKING:
     from sfc_cli.commands.progress import RunProgress

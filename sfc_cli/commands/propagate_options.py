@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from sfc_cli.settings.outputs import OverlayKind
-from sfc_cli.settings.propagation import PRESETS, Backend, BatchNormMode, Precision
+from sfc_cli.settings.propagation import PRESETS, Backend, BatchNormMode, OverlayKind, Precision
 
 
 def _defaults(name: str) -> str:

@@ -14,8 +14,8 @@ from sfc_cli import __version__
 from sfc_cli.conversion.rle import encode_rle, require_pycocotools
 from sfc_cli.conversion.sources import MaskSource
 from sfc_cli.data.davis import DavisDataset
-from sfc_cli.data.files import replacing
 from sfc_cli.data.masks import Ids, object_ids
+from sfc_cli.files import replacing
 
 CATEGORY = {"id": 1, "name": "object", "supercategory": "object"}
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sfc_cli.data.clips import FrameStamp, Moment, Selection, open_clip
-from sfc_cli.data.files import write_bytes
+from sfc_cli.data.videos import FrameStamp, Moment, Selection, open_video
 from sfc_cli.errors import InputError, UsageError
+from sfc_cli.files import write_bytes
 
 
 def write_frame(source: str, output: Path, at: Moment | None = None) -> FrameStamp:
     """Write one frame of a clip as PNG, upright and at full size.
 
     Args:
-        source: The clip, see ``open_clip``.
+        source: The clip, see ``open_video``.
         output: The PNG to write.
         at: The frame; the first frame shown at or after a time; None for the first of all.
 
@@ -29,7 +29,7 @@ def write_frame(source: str, output: Path, at: Moment | None = None) -> FrameSta
     if output.suffix.lower() != ".png" or output.is_dir():
         raise UsageError(f"--to frame writes a PNG, and {output} is named otherwise.", "Try frame.png.")
     # The readable part of a truncated video may be just what is wanted.
-    clip = open_clip([source], allow_truncated=True)
+    clip = open_video([source], allow_truncated=True)
     if output.resolve().is_relative_to(clip.source.resolve()):
         raise UsageError(f"{output} lies inside {clip.source}.", "Choose another place for the picture.")
     if at is not None and at.in_seconds and clip.source.is_dir():

@@ -13,9 +13,9 @@ from sfc_cli.conversion.remarks import listed
 from sfc_cli.conversion.sources import MaskSource
 from sfc_cli.conversion.submission_check import Layout
 from sfc_cli.data.davis import DavisDataset
-from sfc_cli.data.files import replacing
 from sfc_cli.data.masks import Ids, encode_mask, object_ids, read_ids
 from sfc_cli.errors import InputError
+from sfc_cli.files import replacing
 
 # Where each server looks for the folders of sequences.
 _TOP = {"davis": "", "youtube-vos": "Annotations/"}

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from sfc_cli.data.files import write_bytes
 from sfc_cli.data.frames import Frame
 from sfc_cli.data.masks import VOID, Ids
 from sfc_cli.data.overlay import require_one_size
+from sfc_cli.files import write_bytes
 
 _PNG_LEVEL = 1
 

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sfc_cli.data.sequence_names import choose_sequences, read_list
 from sfc_cli.errors import InputError
+from sfc_cli.files import inside
 
 FRAME_SUFFIXES = (".jpg", ".jpeg", ".JPG", ".JPEG", ".png", ".PNG")
 
@@ -42,25 +44,14 @@ class DavisDataset:
             chosen: Only these; each must be in the split.
 
         Raises:
-            InputError: If the root, the list or a chosen sequence is missing.
+            InputError: If the root, the list or a chosen sequence is missing, or a name unsafe.
         """
         self._require_folder(self.root, "the data set")
         if split == "all" and not self._split_file(split).is_file():
             self._require_folder(self.annotations_root, "the annotations")
             names = sorted(path.name for path in self.annotations_root.iterdir() if path.is_dir())
-        else:
-            names = self._read_split(split)
-        if chosen is None:
-            return names
-        if not chosen:
-            raise InputError("--sequences names no sequence.", f"Choose from: {_listed(names)}.")
-        unknown = [name for name in chosen if name not in names]
-        if unknown:
-            raise InputError(
-                f"No sequence {', '.join(unknown)} in split {split!r} of {self.root}.",
-                f"It has: {_listed(names)}.",
-            )
-        return [name for name in names if name in set(chosen)]
+            return choose_sequences(names, chosen, self.annotations_root)
+        return choose_sequences(self._read_split(split), chosen, self._split_file(split))
 
     def frames(self, sequence: str) -> list[Path]:
         """Return a sequence's frame files in order of their names.
@@ -68,7 +59,7 @@ class DavisDataset:
         Raises:
             InputError: If the folder is missing or holds no frame, or two frames share a stem.
         """
-        folder = self.root / "JPEGImages" / self.resolution / sequence
+        folder = inside(self.root / "JPEGImages" / self.resolution, sequence)
         self._require_folder(folder, f"the frames of sequence {sequence}")
         paths = sorted(
             path for path in folder.iterdir() if path.suffix in FRAME_SUFFIXES and path.name[0] != "."
@@ -88,7 +79,7 @@ class DavisDataset:
         Raises:
             InputError: If the folder is missing or empty.
         """
-        folder = self.annotations_root / sequence
+        folder = inside(self.annotations_root, sequence)
         self._require_folder(folder, f"the annotations of sequence {sequence}")
         paths = sorted(path for path in folder.glob("*.png") if path.name[0] != ".")
         if not paths:
@@ -101,7 +92,7 @@ class DavisDataset:
         Raises:
             InputError: If it is missing.
         """
-        path = self.annotations_root / sequence / f"{frame.stem}.png"
+        path = inside(self.annotations_root, sequence) / f"{frame.stem}.png"
         if not path.is_file():
             raise InputError(
                 f"No annotation for the first frame of sequence {sequence}: {path} is missing.",
@@ -117,31 +108,15 @@ class DavisDataset:
         if not path.is_file():
             lists = sorted(other.stem for other in path.parent.glob("*.txt")) if path.parent.is_dir() else []
             hint = (
-                f"Splits there: {', '.join(lists)}." if lists else "Give --data a folder in the DAVIS layout."
+                f"Splits there: {', '.join(lists)}." if lists else "Give `data` a folder in the DAVIS layout."
             )
             raise InputError(f"No split {split!r}: {path} is missing.", hint)
-        try:
-            # Editors on Windows may put a byte order mark before the first name.
-            text = path.read_text(encoding="utf-8-sig")
-            names = [line.strip() for line in text.splitlines() if line.strip()]
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"Cannot read {path}: {error}.") from None
-        if not names:
-            raise InputError(f"{path} lists no sequence.", "Write one sequence name a line.")
+        names = read_list(path)
         # A split of the 2016 benchmark lists a pair of files a line; its sequences are their folders.
-        if all(line.startswith("/") for line in names):
+        if names and all(line.startswith("/") for line in names):
             names = [line.split()[0].rsplit("/", 2)[-2] for line in names]
-        for name in names:
-            # Results are written under these names: none may lead out of their folder.
-            if not name or name.startswith("/") or ".." in Path(name).parts:
-                raise InputError(f"{path} lists {name!r}, which is no sequence's name.", "Correct the list.")
-        return list(dict.fromkeys(names))
+        return names
 
     def _require_folder(self, folder: Path, what: str) -> None:
         if not folder.is_dir():
-            raise InputError(f"Cannot find {what}: {folder} is missing.", "Check --data and --sequences.")
-
-
-def _listed(names: Sequence[str], most: int = 20) -> str:
-    rest = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + rest
+            raise InputError(f"Cannot find {what}: {folder} is missing.", "Check `data` and `sequences`.")

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from sfc_cli.data.files import PartFile, unwritable
 from sfc_cli.data.frames import Frame
 from sfc_cli.data.opencv_log import quiet_opencv
 from sfc_cli.errors import InputError
+from sfc_cli.files import PartFile, unwritable
 
 logger = logging.getLogger(__name__)
 

@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sfc_cli.data.files import write_text
 from sfc_cli.data.probing import is_image_name, probe_images
 from sfc_cli.data.youtube_vos import find_frames_folder, find_index, read_index
 from sfc_cli.errors import InputError
+from sfc_cli.files import write_text
 from sfc_cli.settings.locations import user_cache_folder
 
 _VERSION = 1

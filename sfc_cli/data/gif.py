@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import GifImagePlugin, Image
 
-from sfc_cli.data.files import PartFile, unwritable
 from sfc_cli.data.frames import Frame
 from sfc_cli.data.masks import VOID, Ids
 from sfc_cli.data.overlay import blend, require_one_size
+from sfc_cli.files import PartFile, unwritable
 
 WIDEST = 640
 # Of 256 colours. Objects are what one looks at, and few pixels beside the ground.

@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sfc_cli.data.files import write_text
+from sfc_cli.data.sequence_names import choose_sequences, read_list
 from sfc_cli.errors import InputError, UsageError
+from sfc_cli.files import inside, write_text
 
 Joints = npt.NDArray[np.float64]
 
@@ -49,21 +50,11 @@ class JhmdbDataset:
         lists = sorted((self.root / "splits").glob(f"*_test_split{split}.txt"))
         if not lists:
             raise InputError(
-                f"No lists for split {split!r}: {self.root / 'splits'} holds no *_test_split{split}.txt.",
-                "Check --data; --split takes 1, 2 or 3.",
+                f"No lists for split {split!r}: no *_test_split{split}.txt in {self.root / 'splits'}.",
+                "Check `data`; `split` takes 1, 2 or 3.",
             )
         names = [name for path in lists for name in self._test_videos(path, split)]
-        if chosen is None:
-            return names
-        unknown = [name for name in chosen if name not in names]
-        if unknown or not chosen:
-            raise InputError(
-                f"No test video {', '.join(unknown)} in split {split}."
-                if unknown
-                else "--sequences is empty.",
-                "Name videos as <action>/<video>.",
-            )
-        return [name for name in names if name in set(chosen)]
+        return choose_sequences(names, chosen, self.root / "splits", what="test video")
 
     def frames(self, sequence: str) -> list[Path]:
         """Return a video's frames in order.
@@ -71,7 +62,7 @@ class JhmdbDataset:
         Raises:
             InputError: If there is none.
         """
-        folder = self.root / "Rename_Images" / sequence
+        folder = inside(self.root / "Rename_Images", sequence)
         paths = sorted(path for path in folder.glob("*.png") if path.name[0] != ".")
         if not paths:
             raise InputError(f"No frames in {folder}.", "Expected files such as 00001.png.")
@@ -87,11 +78,11 @@ class JhmdbDataset:
         require_scipy()
         from scipy.io import loadmat
 
-        path = self.root / "joint_positions" / sequence / "joint_positions.mat"
+        path = inside(self.root / "joint_positions", sequence) / "joint_positions.mat"
         try:
             positions = np.asarray(loadmat(path)["pos_img"], np.float64)  # [2, 15, T], counted from 1
         except FileNotFoundError:
-            raise InputError(f"{path} is missing.", "Check --data.") from None
+            raise InputError(f"{path} is missing.", "Check `data`.") from None
         except Exception as error:
             raise InputError(f"{path} cannot be read: {error}.", "Download it again.") from None
         if positions.ndim != 3 or positions.shape[:2] != (2, len(JOINT_NAMES)):
@@ -103,7 +94,7 @@ class JhmdbDataset:
     @staticmethod
     def _test_videos(path: Path, split: str) -> list[str]:
         action = re.sub(rf"_test_split{split}$", "", path.stem)
-        rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
+        rows = [line.split() for line in read_list(path)]
         return [f"{action}/{Path(row[0]).stem}" for row in rows if len(row) == 2 and row[1] == _TEST]
 
 
@@ -117,11 +108,6 @@ def require_scipy() -> None:
         raise UsageError(
             "JHMDB needs SciPy, which is not installed.", "Type `pip install 'sfc-cli[unsupervised]'`."
         )
-
-
-def joints_file(results: Path, sequence: str) -> Path:
-    """Return where a video's propagated joints lie: ``<results>/<action>/<video>.json``."""
-    return results / f"{sequence}.json"
 
 
 def write_joints(path: Path, joints: Joints) -> None:

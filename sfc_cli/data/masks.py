@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from sfc_cli.data.files import write_bytes
 from sfc_cli.errors import InputError
+from sfc_cli.files import write_bytes
 
 Ids = npt.NDArray[np.uint8]
 

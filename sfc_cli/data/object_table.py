@@ -9,10 +9,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from sfc_cli.data.files import PartFile, replacing, unwritable
 from sfc_cli.data.masks import Ids
 from sfc_cli.data.soft_labels import SoftLabels
 from sfc_cli.errors import InputError
+from sfc_cli.files import PartFile, replacing, unwritable
 
 COLUMNS = (
     *("sequence", "frame", "number", "seconds", "object", "area", "left", "top", "width", "height"),

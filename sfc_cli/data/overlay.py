@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from sfc_cli.data.files import write_bytes
 from sfc_cli.data.frames import Frame
 from sfc_cli.data.masks import VOID, Ids, palette
 from sfc_cli.errors import InputError
+from sfc_cli.files import write_bytes
 
 _OPACITY = 0.5
 _JPEG_QUALITY = 92

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sfc_cli.data.files import replacing
 from sfc_cli.data.masks import Ids
 from sfc_cli.data.soft_labels import SoftLabels
 from sfc_cli.errors import InputError
+from sfc_cli.files import replacing
 
 _REPLACE = "Propagate the sequence again with --soft, or remove the file."
 

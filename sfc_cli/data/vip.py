@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sfc_cli.data.sequence_names import choose_sequences, read_list
 from sfc_cli.errors import InputError
+from sfc_cli.files import inside
 
 PART_NAMES = (
     "background", "hat", "hair", "sun-glasses", "upper-clothes", "dress", "coat", "socks", "pants", "gloves",
@@ -31,15 +33,20 @@ class VipDataset:
         below = self.root / "VIP_Fine"
         return below if below.is_dir() else self.root
 
+    @property
+    def annotations_root(self) -> Path:
+        """The folder of all videos' masks."""
+        return self.base / "Annotations" / "Category_ids"
+
     def sequences(self, split: str = "val", chosen: Sequence[str] | None = None) -> list[str]:
         """Return the names of a split's videos, or of all annotated ones where there is no list.
 
         Raises:
             InputError: If there is no annotation, or a chosen video is not in the split.
         """
-        folder = self.base / "Annotations" / "Category_ids"
+        folder = self.annotations_root
         if not folder.is_dir():
-            raise InputError(f"Cannot find the annotations: {folder} is missing.", "Check --data.")
+            raise InputError(f"Cannot find the annotations: {folder} is missing.", "Check `data`.")
         listed = next(
             (
                 path
@@ -52,21 +59,9 @@ class VipDataset:
         if listed is None:
             names = sorted(path.name for path in folder.iterdir() if path.is_dir())
         else:
-            lines = listed.read_text(encoding="utf-8").split()
-            names = list(dict.fromkeys(line.rstrip("/").rsplit("/", 1)[-1] for line in lines))
-        if not names:
-            raise InputError(f"No video in {listed or folder}.", "Check --data and --split.")
-        if chosen is None:
-            return names
-        unknown = [name for name in chosen if name not in names]
-        if unknown or not chosen:
-            raise InputError(
-                f"No video {', '.join(unknown)} in {listed or folder}."
-                if unknown
-                else "--sequences is empty.",
-                f"It has: {', '.join(names[:20])}.",
-            )
-        return [name for name in names if name in set(chosen)]
+            words = [word for line in read_list(listed) for word in line.split()]
+            names = [word.rstrip("/").rsplit("/", 1)[-1] for word in words]
+        return choose_sequences(names, chosen, listed or folder, what="video")
 
     def annotations(self, sequence: str) -> list[Path]:
         """Return a video's masks in order.
@@ -74,7 +69,7 @@ class VipDataset:
         Raises:
             InputError: If there is none.
         """
-        folder = self.base / "Annotations" / "Category_ids" / sequence
+        folder = inside(self.annotations_root, sequence)
         paths = sorted(path for path in folder.glob("*.png") if path.name[0] != ".")
         if not paths:
             raise InputError(f"No annotations in {folder}.", "Expected masks of category ids as PNG.")
@@ -86,7 +81,7 @@ class VipDataset:
         Raises:
             InputError: If it is missing.
         """
-        path = self.base / "Annotations" / "Category_ids" / sequence / f"{frame.stem}.png"
+        path = inside(self.annotations_root, sequence) / f"{frame.stem}.png"
         if not path.is_file():
             raise InputError(
                 f"No annotation for the first frame of {sequence}: {path} is missing.",
@@ -100,7 +95,7 @@ class VipDataset:
         Raises:
             InputError: If there is none.
         """
-        folder = self.base / "Images" / sequence
+        folder = inside(self.base / "Images", sequence)
         paths = sorted(path for path in folder.glob("*.jpg") if path.name[0] != ".")
         if not paths:
             raise InputError(f"No frames in {folder}.", "Expected JPEG files.")

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sfc_cli.core import manifest
-from sfc_cli.data.files import replacing
 from sfc_cli.download.archives import ArchiveError, unpack
 from sfc_cli.download.catalogue import Entry
 from sfc_cli.download.connection import Patience, open_session
@@ -22,6 +21,7 @@ from sfc_cli.download.sources import page_of
 from sfc_cli.download.transfer import SourceError, fetch
 from sfc_cli.download.verification import verify
 from sfc_cli.errors import InputError, NetworkError, SfcError, UsageError
+from sfc_cli.files import replacing
 
 Outcome = str | SfcError
 

@@ -8,10 +8,10 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from sfc_cli.data.files import write_text
 from sfc_cli.evaluation.comparison import Comparison
 from sfc_cli.evaluation.report import Report
 from sfc_cli.evaluation.statistics import GLOBAL_NAMES
+from sfc_cli.files import write_text
 
 _TABLE_COLUMNS = ("J-Mean", "F-Mean")
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sfc_cli.data.jhmdb import JOINT_NAMES, JhmdbDataset, Joints, joints_file, read_joints
+from sfc_cli.data.jhmdb import JOINT_NAMES, JhmdbDataset, Joints, read_joints
+from sfc_cli.data.results import ResultsFolder
 from sfc_cli.errors import InputError
 from sfc_cli.evaluation.preflight import check_results_folder
 from sfc_cli.evaluation.problems import Problems
@@ -45,7 +46,7 @@ def evaluate_jhmdb(
     problems = Problems()
     parts, frames, lost = [], 0, 0
     for name in names:
-        path = joints_file(results, name)
+        path = ResultsFolder(results).joints(name)
         try:
             truth, found = dataset.joints(name), read_joints(path)
         except InputError as error:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sfc_cli.data.files import write_text
 from sfc_cli.errors import InputError, UsageError
 from sfc_cli.evaluation import export, tables
 from sfc_cli.evaluation.benchmarks import RATED, Benchmark
 from sfc_cli.evaluation.comparison import Comparison
 from sfc_cli.evaluation.plan import Progress
 from sfc_cli.evaluation.published import published_for
+from sfc_cli.files import write_text
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from sfc_cli.errors import InputError
 from sfc_cli.inference.concurrency import ReadAhead, WriteBehind
 from sfc_cli.inference.jobs import Job
 from sfc_cli.inference.outputs import SequenceOutputs, missing_outputs, with_stored_mask
-from sfc_cli.settings.outputs import OutputChoice
+from sfc_cli.settings.propagation import OutputChoice
 
 _FRAMES_AHEAD = 4
 

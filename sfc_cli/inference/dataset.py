@@ -20,7 +20,7 @@ from sfc_cli.inference.record import RunRecord
 from sfc_cli.inference.runner import Observer, run_jobs
 from sfc_cli.inference.video import VideoPropagator
 from sfc_cli.settings.locations import find_data
-from sfc_cli.settings.outputs import MASKS_ALONE, OutputChoice
+from sfc_cli.settings.propagation import MASKS_ALONE, OutputChoice
 
 logger = logging.getLogger(__name__)
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from sfc_cli.data.frames import Frame, read_frame
-from sfc_cli.data.jhmdb import JhmdbDataset, Joints, joints_file, read_joints, write_joints
+from sfc_cli.data.jhmdb import JhmdbDataset, Joints, read_joints, write_joints
 from sfc_cli.data.joint_labels import draw_joints, find_joints
+from sfc_cli.data.results import ResultsFolder
 from sfc_cli.data.soft_labels import SoftLabels
 from sfc_cli.errors import InputError
 from sfc_cli.inference.concurrency import ReadAhead
@@ -44,7 +45,7 @@ class KeypointJob:
     def is_complete(self, output: Path) -> bool:
         """Tell whether the video's joints are there."""
         try:
-            return len(read_joints(joints_file(output, self.name))) == len(self.frames)
+            return len(read_joints(ResultsFolder(output).joints(self.name))) == len(self.frames)
         except InputError:
             return False
 
@@ -104,7 +105,7 @@ def run_keypoint_jobs(
     for job in todo:
         observer.sequence(job.name, len(job.frames))
         started = time.perf_counter()
-        write_joints(joints_file(output, job.name), _propagate_joints(job, propagator, observer))
+        write_joints(ResultsFolder(output).joints(job.name), _propagate_joints(job, propagator, observer))
         seconds = time.perf_counter() - started
         observer.finished(job.name, len(job.frames), seconds)
         record.sequences[job.name] = {

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from sfc_cli import __version__
-from sfc_cli.data.files import write_text
 from sfc_cli.errors import InputError
+from sfc_cli.files import write_text
 from sfc_cli.settings.propagation import PropagationSettings
 
 RECORD_NAME = "run.json"

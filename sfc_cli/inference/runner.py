@@ -20,7 +20,7 @@ from sfc_cli.inference.jobs import Job
 from sfc_cli.inference.outputs import SequenceOutputs, remove_extras
 from sfc_cli.inference.record import RunRecord
 from sfc_cli.inference.video import VideoPropagator
-from sfc_cli.settings.outputs import MASKS_ALONE, OutputChoice
+from sfc_cli.settings.propagation import MASKS_ALONE, OutputChoice
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The settings of label propagation and the published presets."""
+"""The settings of a propagation: how labels travel, the published presets, and what is written."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from sfc_cli.errors import UsageError
+from sfc_cli.errors import UsageError, require_choice
 
 BatchNormMode = Literal["released", "checkpoint"]
 Backend = Literal["auto", "reference", "windowed", "fused"]
 Precision = Literal["exact", "fast"]
-
+OverlayKind = Literal["video", "frames", "gif"]
 
 # A window's features are held in memory: longer ones are a slip of the hand.
 MOST_CONTEXT_FRAMES = 1000
+# A GIF of more frames is hundreds of megabytes that no browser plays smoothly.
+MOST_GIF_FRAMES = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,25 +45,15 @@ class PropagationSettings:
     batchnorm: BatchNormMode = "released"
 
     def __post_init__(self) -> None:
-        for name in ("top_k", "context_frames"):
-            _require_positive(name, getattr(self, name))
-        for name in ("radius", "temperature", "fusion_weight"):
-            _require_positive(name, getattr(self, name))
+        for name in ("top_k", "context_frames", "radius", "temperature", "fusion_weight"):
+            value = getattr(self, name)
+            if not math.isfinite(value) or value <= 0:
+                raise UsageError(f"`{name}` is {value}.", "It must be a finite number above 0.")
         if self.context_frames > MOST_CONTEXT_FRAMES:
             raise UsageError(
-                f"--context-frames is {self.context_frames}.", f"It must be {MOST_CONTEXT_FRAMES} at most."
+                f"`context_frames` is {self.context_frames}.", f"It must be {MOST_CONTEXT_FRAMES} at most."
             )
-        if self.batchnorm not in get_args(BatchNormMode):
-            raise UsageError(
-                f"--batchnorm {self.batchnorm!r} is not known.",
-                f"Choose one of: {', '.join(get_args(BatchNormMode))}.",
-            )
-
-
-def _require_positive(name: str, value: float) -> None:
-    option = "--" + name.replace("_", "-")
-    if not math.isfinite(value) or value <= 0:
-        raise UsageError(f"{option} is {value}.", "It must be a finite number above 0.")
+        require_choice("batchnorm", self.batchnorm, get_args(BatchNormMode))
 
 
 # The paper's settings for both networks together and those of every single network; of the bundled network
@@ -78,3 +70,34 @@ def preset_for(fine_grained: str | None, semantic: str | None) -> PropagationSet
     if fine_grained and semantic:
         return PRESETS["sfc"]
     return PRESETS["mini" if fine_grained == "mini" else "single"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputChoice:
+    """Which extras are written for each sequence.
+
+    Args:
+        overlay: Frames blended with their masks: ``<output>/overlay/<sequence>.mp4``, the same as ``.gif``,
+            or a folder of JPEGs; None for no overlay.
+        cutout: The objects alone on a transparent ground, ``<output>/cutout/<sequence>/<frame>.png``.
+        soft: The soft labels on the feature grid, ``<output>/soft/<sequence>/<frame>.npz``.
+        objects: Area, box, centroid and confidence of each object in each frame, ``<output>/objects.csv``.
+    """
+
+    overlay: OverlayKind | None = None
+    cutout: bool = False
+    soft: bool = False
+    objects: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is to be written beside the masks."""
+        return not (self.overlay or self.cutout or self.needs_labels)
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether masks on disk are not enough, so that it takes a propagation."""
+        return self.soft or self.objects
+
+
+MASKS_ALONE = OutputChoice()

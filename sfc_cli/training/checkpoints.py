@@ -17,8 +17,8 @@ import torch
 
 from sfc_cli.core.correspondence import Correspondence
 from sfc_cli.core.layouts import read_checkpoint
-from sfc_cli.data.files import replacing
 from sfc_cli.errors import InputError
+from sfc_cli.files import replacing
 from sfc_cli.settings.pretraining import PretrainingSettings
 
 NETWORK_NAME = "pretrained_fc.pth"

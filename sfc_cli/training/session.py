@@ -13,9 +13,9 @@ from rich.text import Text
 
 import sfc_cli
 from sfc_cli.core.ranks import Ranks, joined, read_ranks
-from sfc_cli.data.files import write_text
 from sfc_cli.data.frame_folders import FrameIndex, index_frames
 from sfc_cli.errors import InputError, SfcError, UsageError
+from sfc_cli.files import write_text
 from sfc_cli.settings.locations import find_data
 from sfc_cli.settings.pretraining import PretrainingSettings
 from sfc_cli.training.checkpoints import NETWORK_NAME, STATE_NAME, clear_leftovers

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from sfc_cli.data.jhmdb import joints_file, write_joints
+from sfc_cli.data.jhmdb import write_joints
 from sfc_cli.data.masks import read_ids, write_mask
+from sfc_cli.data.results import ResultsFolder
 from sfc_cli.main import app
 
 
@@ -219,7 +220,7 @@ def test_evaluate__jhmdb(tmp_path: Path) -> None:
     joints = np.random.default_rng(0).random((3, 15, 2)) * 100
     file = root / "joint_positions" / "walk" / "one" / "joint_positions.mat"
     io.savemat(file, {"pos_img": joints.transpose(2, 1, 0) + 1})
-    write_joints(joints_file(tmp_path / "results", "walk/one"), joints)
+    write_joints(ResultsFolder(tmp_path / "results").joints("walk/one"), joints)
     done = sfc("jhmdb", "--data", root, "--results", tmp_path / "results")
     assert done.exit_code == 0, done.output
     assert "PCK@0.1" in done.stdout

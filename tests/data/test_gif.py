@@ -101,7 +101,7 @@ def test_gif_writer__abandoned_or_empty(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full disk needs /dev/full")
 def test_gif_writer__full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sfc_cli.data.files.os.getpid", lambda: 1)
+    monkeypatch.setattr("sfc_cli.files.os.getpid", lambda: 1)
     (tmp_path / ".a.gif.1.part").symlink_to("/dev/full")
     begun = GifWriter(tmp_path / "a.gif")
     begun.add((8, 8), b"x" * 100)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from sfc_cli.data import jhmdb as layout
-from sfc_cli.data.jhmdb import JOINT_NAMES, JhmdbDataset, joints_file, read_joints, write_joints
+from sfc_cli.data.jhmdb import JOINT_NAMES, JhmdbDataset, read_joints, write_joints
+from sfc_cli.data.results import ResultsFolder
 from sfc_cli.errors import InputError, UsageError
 from sfc_cli.evaluation import evaluate_jhmdb
 from sfc_cli.evaluation.jhmdb import joint_distances
@@ -36,14 +37,14 @@ def data(tmp_path: Path) -> Path:
 def results(tmp_path: Path) -> Path:
     folder = tmp_path / "results"
     for name in VIDEOS:
-        write_joints(joints_file(folder, name), np.repeat(PERSON[None], 4, axis=0))
+        write_joints(ResultsFolder(folder).joints(name), np.repeat(PERSON[None], 4, axis=0))
     return folder
 
 
 def change(results: Path, name: str, t: int, joint: int, by: float) -> None:
-    joints = read_joints(joints_file(results, name))
+    joints = read_joints(ResultsFolder(results).joints(name))
     joints[t, joint, 0] += by
-    write_joints(joints_file(results, name), joints)
+    write_joints(ResultsFolder(results).joints(name), joints)
 
 
 def test_evaluate_jhmdb__all_right(data: Path, results: Path) -> None:
@@ -102,9 +103,9 @@ def test_evaluate_jhmdb__chosen_videos(data: Path, results: Path) -> None:
 def test_evaluate_jhmdb__bad_input(data: Path, results: Path) -> None:
     with pytest.raises(InputError, match="No lists for split '3'"):
         evaluate_jhmdb(data, results, split="3")
-    write_joints(joints_file(results, "walk/one"), np.zeros((2, 15, 2)))
-    joints_file(results, "walk/two").write_text("nonsense")
-    joints_file(results, "wave/three").unlink()
+    write_joints(ResultsFolder(results).joints("walk/one"), np.zeros((2, 15, 2)))
+    ResultsFolder(results).joints("walk/two").write_text("nonsense")
+    ResultsFolder(results).joints("wave/three").unlink()
     with pytest.raises(InputError) as caught:
         evaluate_jhmdb(data, results)
     for told in (

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from sfc_cli.data.jhmdb import joints_file, read_joints
+from sfc_cli.data.jhmdb import read_joints
 from sfc_cli.data.masks import read_ids, write_mask
+from sfc_cli.data.results import ResultsFolder
 from sfc_cli.main import app
 
 FRAMES = 4
@@ -68,7 +69,7 @@ def _run(*arguments: str) -> str:
 def test_propagate__jhmdb_joints_follow_the_scene(jhmdb: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     _run("propagate", "--data", str(jhmdb), "--fc", "random18", "--output", str(out))
-    joints = read_joints(joints_file(out, "walk/one"))
+    joints = read_joints(ResultsFolder(out).joints("walk/one"))
     assert joints.shape == (FRAMES, 15, 2)
     np.testing.assert_allclose(joints[0, :, 0], np.linspace(30, 90, 15))
     moved = np.nanmedian(joints[-1, :, 0] - joints[0, :, 0])
@@ -84,7 +85,7 @@ def test_propagate__jhmdb_continues(jhmdb: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = ("propagate", "--data", str(jhmdb), "--fc", "random18", "--output", str(out))
     _run(*command)
-    file = joints_file(out, "walk/one")
+    file = ResultsFolder(out).joints("walk/one")
     before = file.stat().st_mtime_ns
     _run(*command)
     assert file.stat().st_mtime_ns == before

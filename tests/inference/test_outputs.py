@@ -26,7 +26,7 @@ from sfc_cli.inference.outputs import (
     with_stored_mask,
 )
 from sfc_cli.inference.video import Labelled
-from sfc_cli.settings.outputs import OutputChoice
+from sfc_cli.settings.propagation import OutputChoice
 
 OBJECTS = np.array([1, 3, 9], np.uint8)
 HEIGHT, WIDTH = 47, 63

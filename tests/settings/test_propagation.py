@@ -42,13 +42,13 @@ def test_preset_for__by_the_number_of_networks(
 def test_propagation_settings__out_of_range(name: str, value: float) -> None:
     with pytest.raises(UsageError) as caught:
         PropagationSettings(**{name: value})  # type: ignore[arg-type]
-    assert "--" + name.replace("_", "-") in caught.value.message
+    assert f"`{name}`" in caught.value.message
     assert str(value) in caught.value.message
     assert caught.value.exit_code == 2
 
 
 def test_propagation_settings__unknown_batchnorm() -> None:
-    with pytest.raises(UsageError, match="--batchnorm 'train'") as caught:
+    with pytest.raises(UsageError, match="`batchnorm` 'train'") as caught:
         PropagationSettings(batchnorm="train")  # type: ignore[arg-type]
     assert "released, checkpoint" in caught.value.hint
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from sfc_cli import __version__
-from sfc_cli.data.files import write_text
 from sfc_cli.evaluation.comparison import Comparison
 from sfc_cli.evaluation.page.curves import curves
 from sfc_cli.evaluation.page.pictures import worst_frames
@@ -16,6 +15,7 @@ from sfc_cli.evaluation.published import Published
 from sfc_cli.evaluation.report import Report
 from sfc_cli.evaluation.statistics import GLOBAL_NAMES, OBJECT_NAMES
 from sfc_cli.evaluation.tables import counted, missing_note
+from sfc_cli.files import write_text
 
 _HERE = Path(__file__).resolve().parent
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import torch
 
 from sfc_cli.core.propagation.tracks import blend
-from sfc_cli.data.clips import ClipFrame, FrameStamp
 from sfc_cli.data.frames import Frame
 from sfc_cli.data.label_store import LabelStore
 from sfc_cli.data.soft_labels import SoftLabels
+from sfc_cli.data.videos import FrameStamp, VideoFrame
 from sfc_cli.inference.painting import PaintedMasks
 from sfc_cli.inference.video import Labelled, Size, VideoPropagator
 
@@ -21,7 +21,7 @@ Stamped = Generator[tuple[FrameStamp, Labelled], None, None]
 
 
 def run_forwards(
-    propagator: VideoPropagator, frames: Iterable[ClipFrame], painted: PaintedMasks, input_size: Size | None
+    propagator: VideoPropagator, frames: Iterable[VideoFrame], painted: PaintedMasks, input_size: Size | None
 ) -> Stamped:
     """Propagate masks to the frames after them.
 
@@ -45,8 +45,8 @@ def run_forwards(
 
 def run_both_ways(
     propagator: VideoPropagator,
-    forwards: Iterable[ClipFrame],
-    backwards: Iterable[ClipFrame],
+    forwards: Iterable[VideoFrame],
+    backwards: Iterable[VideoFrame],
     count: int,
     painted: PaintedMasks,
     input_size: Size | None,
@@ -102,7 +102,7 @@ def _join(forward: Callable[[], SoftLabels] | None, backward: SoftLabels, shares
 class _Stamps:
     """Gives away the frames of a stream and keeps their stamps until they are asked for, in order."""
 
-    def __init__(self, frames: Iterable[ClipFrame]) -> None:
+    def __init__(self, frames: Iterable[VideoFrame]) -> None:
         self._frames = frames
         self._waiting: deque[FrameStamp] = deque()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from sfc_cli.data.clips import Clip, ClipFrame, FrameStamp, Selection
+from sfc_cli.data.videos import FrameStamp, Selection, Video, VideoFrame
 from sfc_cli.errors import InputError
 from sfc_cli.inference.clips.both_ways import Stamped, run_both_ways, run_forwards
 from sfc_cli.inference.concurrency import ReadAhead, WriteBehind
@@ -20,7 +20,7 @@ from sfc_cli.inference.outputs import SequenceOutputs, with_stored_mask
 from sfc_cli.inference.painting import PaintedMasks
 from sfc_cli.inference.runner import Observer
 from sfc_cli.inference.video import Size, VideoPropagator
-from sfc_cli.settings.outputs import OutputChoice
+from sfc_cli.settings.propagation import OutputChoice
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class ClipExecution:
         observer: Hears of the progress.
     """
 
-    clip: Clip
+    clip: Video
     selection: Selection
     stamps: list[FrameStamp] | None
     painted: PaintedMasks
@@ -148,7 +148,7 @@ class ClipExecution:
                     yield clip_frame.stamp, with_stored_mask(clip_frame.frame, path)
 
     @contextmanager
-    def _ahead(self, frames: Iterable[ClipFrame]) -> Iterator[Iterable[ClipFrame]]:
+    def _ahead(self, frames: Iterable[VideoFrame]) -> Iterator[Iterable[VideoFrame]]:
         reader = ReadAhead(frames, self._frames_waiting())
         try:
             yield reader

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sfc_cli.data.clips import Clip, FrameStamp, parse_moment
-from sfc_cli.data.clips.selection import TOLERANCE
+from sfc_cli.data.videos import FrameStamp, Video, parse_moment
+from sfc_cli.data.videos.selection import TOLERANCE
 from sfc_cli.errors import InputError, UsageError
 
 # What may be a frame before the colon: anything else, a drive's letter for instance, belongs to the path.
@@ -50,7 +50,7 @@ class MaskOption:
         return option
 
 
-def place_masks(options: Sequence[MaskOption], stamps: Sequence[FrameStamp], clip: Clip) -> list[int]:
+def place_masks(options: Sequence[MaskOption], stamps: Sequence[FrameStamp], clip: Video) -> list[int]:
     """Find the places of masks among the frames that are propagated.
 
     Args:
@@ -76,7 +76,7 @@ def place_masks(options: Sequence[MaskOption], stamps: Sequence[FrameStamp], cli
     return places
 
 
-def _place(frame: str, stamps: Sequence[FrameStamp], clip: Clip) -> int:
+def _place(frame: str, stamps: Sequence[FrameStamp], clip: Video) -> int:
     # A plain number counts from 0, as everywhere; leading zeros make it a name.
     is_number = frame.isdecimal() and (frame == "0" or frame[0] != "0")
     for place, stamp in enumerate(stamps):
@@ -106,7 +106,7 @@ def _nearest(stamps: Sequence[FrameStamp], value: float, in_seconds: bool) -> Fr
     return min(stamps, key=lambda stamp: abs((stamp.seconds if in_seconds else stamp.number) - value))
 
 
-def _described(stamps: Sequence[FrameStamp], clip: Clip) -> str:
+def _described(stamps: Sequence[FrameStamp], clip: Video) -> str:
     first, last = stamps[0], stamps[-1]
     return (
         f"of {clip.source} the {len(stamps)} frames from {first.number} to {last.number} "

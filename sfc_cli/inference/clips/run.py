@@ -10,8 +10,8 @@ from time import perf_counter
 
 from sfc_cli.core.manifest import sha256_of
 from sfc_cli.core.ranks import read_ranks
-from sfc_cli.data.clips import Clip, FrameStamp, Selection, open_clip
 from sfc_cli.data.painted_masks import PaintedMask, read_painted_masks
+from sfc_cli.data.videos import FrameStamp, Selection, Video, open_video
 from sfc_cli.errors import InputError, UsageError
 from sfc_cli.inference.clips.execution import ClipExecution
 from sfc_cli.inference.clips.masks import MaskOption, place_masks
@@ -29,7 +29,7 @@ from sfc_cli.inference.painting import PaintedMasks
 from sfc_cli.inference.record import RunRecord
 from sfc_cli.inference.runner import Observer
 from sfc_cli.inference.video import Size, VideoPropagator
-from sfc_cli.settings.outputs import OutputChoice
+from sfc_cli.settings.propagation import OutputChoice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class ClipRun:
         propagator: Networks and settings.
     """
 
-    clip: Clip
+    clip: Video
     selection: Selection
     stamps: list[FrameStamp] | None
     masks: list[PaintedMask]
@@ -76,7 +76,7 @@ class ClipRun:
         """Open the clip, read the masks and load the networks; nothing is written.
 
         Args:
-            sources: The clip, see ``open_clip``.
+            sources: The clip, see ``open_video``.
             masks: At least one.
             selection: Which frames.
             both_ways: Propagate to earlier frames too.
@@ -98,7 +98,7 @@ class ClipRun:
                 "A clip is the work of one process: leave torchrun out.",
             )
         found = networks.resolve()
-        clip = open_clip(
+        clip = open_video(
             sources, frames_per_second=frames_per_second, allow_truncated=selection.end is not None
         )
         if clip.name in RESERVED_NAMES:

@@ -19,7 +19,7 @@ from sfc_cli.data.soft_files import write_soft_labels
 from sfc_cli.data.soft_labels import Resolved
 from sfc_cli.errors import InputError, UsageError
 from sfc_cli.inference.outputs import places
-from sfc_cli.settings.outputs import MOST_GIF_FRAMES, OutputChoice
+from sfc_cli.settings.propagation import MOST_GIF_FRAMES, OutputChoice
 
 InTurn = Callable[[], None]
 

@@ -7,9 +7,9 @@ import glob
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sfc_cli.data.jhmdb import joints_file
 from sfc_cli.data.object_table import frames_in_table, remove_from_table
-from sfc_cli.settings.outputs import OutputChoice
+from sfc_cli.data.results import ResultsFolder
+from sfc_cli.settings.propagation import OutputChoice
 
 OVERLAY_FOLDER, CUTOUT_FOLDER, SOFT_FOLDER = "overlay", "cutout", "soft"
 TABLE_NAME = "objects.csv"
@@ -121,7 +121,7 @@ def remove_results(output: Path, name: str) -> None:
         InputError: If ``objects.csv`` is another table or cannot be written.
     """
     _remove_files(output / name, "*.png")
-    joints_file(output, name).unlink(missing_ok=True)
+    ResultsFolder(output).joints(name).unlink(missing_ok=True)
     remove_extras(output, name)
 
 

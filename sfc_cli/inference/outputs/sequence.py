@@ -15,7 +15,7 @@ from sfc_cli.inference.concurrency import InOrder, WriteBehind
 from sfc_cli.inference.outputs.extras import Finished, InTurn, open_extras, require_possible
 from sfc_cli.inference.outputs.places import remove_parts, remove_parts_of, table_path
 from sfc_cli.inference.video import Labelled
-from sfc_cli.settings.outputs import OutputChoice
+from sfc_cli.settings.propagation import OutputChoice
 
 
 class SequenceOutputs:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sfc_cli.data.clips import open_clip
+from sfc_cli.data.videos import open_video
 from sfc_cli.errors import InputError, UsageError
-from tests.data.clips.support import (
+from tests.data.videos.support import (
     box,
     edit,
     make_sound,
@@ -33,39 +33,39 @@ def write(path: Path, content: bytes) -> str:
 def test_open_clip__pattern(tmp_path: Path) -> None:
     folder = write_images(tmp_path / "take 1 – été", ["f1.png", "f2.png", "f10.png", "g1.png"])
     (folder / "f.txt").write_text("")
-    clip = open_clip([f"{folder}/f*.png"])
+    clip = open_video([f"{folder}/f*.png"])
     assert [stamp.name for stamp in clip.stamps()] == ["f1", "f2", "f10"]
     assert (clip.name, clip.source) == ("take 1 – été", folder)
-    assert len(open_clip([f"{folder}/[fg]1.png"]).stamps()) == 2
+    assert len(open_video([f"{folder}/[fg]1.png"]).stamps()) == 2
 
 
 def test_open_clip__pattern_already_expanded(tmp_path: Path) -> None:
     folder = write_images(tmp_path / "take", ["f1.png", "f10.png", "f2.png"])
-    clip = open_clip([str(path) for path in sorted(folder.iterdir())])
+    clip = open_video([str(path) for path in sorted(folder.iterdir())])
     assert [stamp.name for stamp in clip.stamps()] == ["f1", "f2", "f10"]
     assert clip.name == "take"
 
 
 def test_open_clip__name_with_brackets_is_no_pattern(tmp_path: Path, whole: bytes) -> None:
-    assert open_clip([write(tmp_path / "trip [1].mp4", whole)]).name == "trip [1]"
-    assert open_clip([f"{tmp_path}/trip*"]).name == "trip [1]"
+    assert open_video([write(tmp_path / "trip [1].mp4", whole)]).name == "trip [1]"
+    assert open_video([f"{tmp_path}/trip*"]).name == "trip [1]"
     folder = write_images(tmp_path / "frames [2]", ["1.png", "2.png"])
-    assert open_clip([str(folder)]).count == 2
+    assert open_video([str(folder)]).count == 2
 
 
 def test_open_clip__names_from_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write_images(tmp_path / "here", ["1.png", "2.png"])
     monkeypatch.chdir(folder)
-    assert open_clip(["."]).name == "here"
-    assert open_clip(["*.png"]).name == "here"
-    assert open_clip(["../here/"]).name == "here"
+    assert open_video(["."]).name == "here"
+    assert open_video(["*.png"]).name == "here"
+    assert open_video(["../here/"]).name == "here"
 
 
 def test_open_clip__odd_video_names(tmp_path: Path, whole: bytes) -> None:
-    assert open_clip([write(tmp_path / "été – 猫 & co.v2.mp4", whole)]).name == "été – 猫 & co.v2"
-    assert open_clip([write(tmp_path / "what: a day?.mp4", whole)]).name == "what_ a day_"
-    assert open_clip([write(tmp_path / ". .mp4", whole)]).name == "clip"
-    assert open_clip([write(tmp_path / "%05d.mp4", whole)]).size == (48, 64)
+    assert open_video([write(tmp_path / "été – 猫 & co.v2.mp4", whole)]).name == "été – 猫 & co.v2"
+    assert open_video([write(tmp_path / "what: a day?.mp4", whole)]).name == "what_ a day_"
+    assert open_video([write(tmp_path / ". .mp4", whole)]).name == "clip"
+    assert open_video([write(tmp_path / "%05d.mp4", whole)]).size == (48, 64)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are text elsewhere")
@@ -73,19 +73,19 @@ def test_open_clip__name_that_is_no_text(tmp_path: Path, whole: bytes) -> None:
     path = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.mp4")
     Path(path).write_bytes(whole)
     with pytest.raises(InputError, match=r"'[^']*\\udcff\.mp4' is not valid UTF-8"):
-        open_clip([path])
+        open_video([path])
 
 
 def test_open_clip__refuses_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="No clip"):
-        open_clip([])
+        open_video([])
     for source in (str(tmp_path / "none.mp4"), ""):
         with pytest.raises(InputError, match="is missing"):
-            open_clip([source])
+            open_video([source])
     with pytest.raises(InputError, match=r"No file matches .*\*\.jpg"):
-        open_clip([str(tmp_path / "*.jpg")])
+        open_video([str(tmp_path / "*.jpg")])
     with pytest.raises(InputError, match="Cannot read"):
-        open_clip([str(tmp_path / ("long" * 100))])
+        open_video([str(tmp_path / ("long" * 100))])
 
 
 def test_open_clip__refuses_mixtures(tmp_path: Path, whole: bytes) -> None:
@@ -94,38 +94,38 @@ def test_open_clip__refuses_mixtures(tmp_path: Path, whole: bytes) -> None:
     video, second = write(tmp_path / "v.mp4", whole), write(tmp_path / "w.mp4", whole)
     images = [str(folder / "1.png"), str(folder / "2.png")]
     with pytest.raises(UsageError, match=r"2 files are given that are no images \(v\.mp4, w\.mp4"):
-        open_clip([video, second])
+        open_video([video, second])
     with pytest.raises(UsageError, match=r"v\.mp4 is no image, and images are given beside it"):
-        open_clip([*images, video])
+        open_video([*images, video])
     with pytest.raises(UsageError, match=r"f is a folder, and other things"):
-        open_clip([str(folder), video])
+        open_video([str(folder), video])
     with pytest.raises(UsageError, match=r"Images of several folders .*f and .*g"):
-        open_clip([*images, str(other / "3.png")])
+        open_video([*images, str(other / "3.png")])
     with pytest.raises(InputError, match="is missing"):
-        open_clip([*images, str(folder / "3.png")])
+        open_video([*images, str(folder / "3.png")])
     with pytest.raises(UsageError, match=r"A frame rate \(12\) is given for .*v\.mp4"):
-        open_clip([video], frames_per_second=12)
+        open_video([video], frames_per_second=12)
 
 
 def test_open_clip__points_from_a_folder_to_the_video_in_it(tmp_path: Path, whole: bytes) -> None:
     write(tmp_path / "v.mp4", whole)
     with pytest.raises(InputError, match=r"holds v\.mp4, which is no image") as caught:
-        open_clip([str(tmp_path)])
+        open_video([str(tmp_path)])
     assert "a video is named by itself" in caught.value.hint
 
 
 def test_open_clip__refuses_empty_and_text_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"v\.mp4 is empty \(0 bytes\)"):
-        open_clip([write(tmp_path / "v.mp4", b"")])
+        open_video([write(tmp_path / "v.mp4", b"")])
     # FFmpeg would draw the first as a terminal shows it, and follow the second to other files.
     for name, text in (("a.txt", "été\n" * 2000), ("b.mp4", "ffconcat version 1.0\nfile other.mp4\n")):
         with pytest.raises(InputError, match=rf"{name} is a text file, no video"):
-            open_clip([write(tmp_path / name, text.encode())])
+            open_video([write(tmp_path / name, text.encode())])
 
 
 def test_open_clip__refuses_noise(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"is in no video format that OpenCV's FFmpeg knows"):
-        open_clip([write(tmp_path / "v.mp4", b"\x00\x80\xfe\x13" * 2000)])
+        open_video([write(tmp_path / "v.mp4", b"\x00\x80\xfe\x13" * 2000)])
 
 
 def test_open_clip__refuses_sound_alone(tmp_path: Path, whole: bytes) -> None:
@@ -136,25 +136,25 @@ def test_open_clip__refuses_sound_alone(tmp_path: Path, whole: bytes) -> None:
         file.writeframes(bytes(range(256)) * 40)
     for source in (str(tmp_path / "tone.wav"), write(tmp_path / "tone.m4a", make_sound(whole))):
         with pytest.raises(InputError, match="may hold sound alone"):
-            open_clip([source])
+            open_video([source])
 
 
 def test_open_clip__refuses_a_video_without_frames(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.avi holds no frame"):
-        open_clip([str(write_video(tmp_path / "none.avi", "MJPG", count=0))])
+        open_video([str(write_video(tmp_path / "none.avi", "MJPG", count=0))])
 
 
 def test_open_clip__refuses_frames_that_cannot_be_decoded(tmp_path: Path, whole: bytes) -> None:
     video = write(tmp_path / "v.mp4", edit(whole, [b"mdat"], lambda frames: bytes(len(frames))))
     with pytest.raises(InputError, match=r"announces 24 frames, but not one .* lacks its codec \(\w{4}\)"):
-        open_clip([video])
+        open_video([video])
 
 
 def test_open_clip__refuses_an_mp4_without_index(tmp_path: Path, whole: bytes) -> None:
     with pytest.raises(InputError, match="no index"):
-        open_clip([write(tmp_path / "v.mp4", whole[: whole.index(b"moov") - 4])], allow_truncated=True)
+        open_video([write(tmp_path / "v.mp4", whole[: whole.index(b"moov") - 4])], allow_truncated=True)
     # Padding in front of the index must not hide it.
-    assert open_clip([write(tmp_path / "w.mp4", box(b"free", b"") + whole)])
+    assert open_video([write(tmp_path / "w.mp4", box(b"free", b"") + whole)])
 
 
 def test_open_clip__truncated_with_its_index_at_the_end(tmp_path: Path, whole: bytes) -> None:
@@ -163,7 +163,7 @@ def test_open_clip__truncated_with_its_index_at_the_end(tmp_path: Path, whole: b
         with pytest.raises(
             InputError, match=rf"announces \d+ bytes, the file has {len(whole) // 2}"
         ) as caught:
-            open_clip([video], allow_truncated=allow)
+            open_video([video], allow_truncated=allow)
         assert "--end" not in caught.value.hint
 
 
@@ -171,14 +171,14 @@ def test_open_clip__truncated_with_its_index_in_front(
     tmp_path: Path, whole: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     content = put_index_first(whole)
-    assert len(open_clip([write(tmp_path / "whole.mp4", content)]).stamps()) == 24
+    assert len(open_video([write(tmp_path / "whole.mp4", content)]).stamps()) == 24
     video = write(tmp_path / "v.mp4", content[: len(content) * 2 // 3])
     with pytest.raises(
         InputError, match=rf"is truncated: its container announces {len(whole)} bytes"
     ) as caught:
-        open_clip([video])
+        open_video([video])
     assert "--end N" in caught.value.hint
-    clip = open_clip([video], allow_truncated=True)
+    clip = open_video([video], allow_truncated=True)
     assert (clip.count, clip.is_exact) == (24, False)
     count = len(list(clip.frames()))
     assert 2 < count < 22
@@ -191,11 +191,11 @@ def test_open_clip__truncated_with_its_index_in_front(
 )
 def test_open_clip__truncated_in_other_containers(tmp_path: Path, name: str, codec: str) -> None:
     path = write_video(tmp_path / name, codec)
-    assert open_clip([str(path)])
+    assert open_video([str(path)])
     content = path.read_bytes()
     path.write_bytes(content[: len(content) * 2 // 3])
     with pytest.raises(InputError, match=rf"is truncated: .* the file has {len(content) * 2 // 3}"):
-        open_clip([str(path)])
+        open_video([str(path)])
 
 
 def test_open_clip__says_nothing_on_the_terminal(tmp_path: Path, whole: bytes) -> None:
@@ -208,11 +208,11 @@ def test_open_clip__says_nothing_on_the_terminal(tmp_path: Path, whole: bytes) -
     program = """
 import logging, os
 logging.disable()
-from sfc_cli.data.clips import open_clip
+from sfc_cli.data.videos import open_video
 from sfc_cli.errors import InputError
 for name in "abc":
     try:
-        clip = open_clip([f"{name}.mp4"])
+        clip = open_video([f"{name}.mp4"])
         stamps = [frame.stamp for frame in clip.frames()]
         assert len(list(clip.backwards(stamps))) == len(stamps) > 4
     except InputError:

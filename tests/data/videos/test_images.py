@@ -9,16 +9,16 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from sfc_cli.data.clips import open_clip, parse_moment
-from sfc_cli.data.clips.images import natural_order
-from sfc_cli.data.clips.selection import Selection
 from sfc_cli.data.frames import read_frame
+from sfc_cli.data.videos import open_video, parse_moment
+from sfc_cli.data.videos.images import natural_order
+from sfc_cli.data.videos.selection import Selection
 from sfc_cli.errors import InputError, UsageError
-from tests.data.clips.support import picture, write_images
+from tests.data.videos.support import picture, write_images
 
 
 def names(folder: Path) -> list[str]:
-    return [stamp.name for stamp in open_clip([str(folder)]).stamps()]
+    return [stamp.name for stamp in open_video([str(folder)]).stamps()]
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_natural_order__numbers_count(ordered: list[str]) -> None:
 
 def test_image_clip__sorts_naturally_and_reads(tmp_path: Path) -> None:
     folder = write_images(tmp_path / "Mé clip", ["f10.png", "f2.PNG", "f1.bmp"])
-    clip = open_clip([str(folder)])
+    clip = open_video([str(folder)])
     taken = list(clip.frames())
     assert [frame.stamp.name for frame in taken] == ["f1", "f2", "f10"]
     assert [frame.stamp.number for frame in taken] == [0, 1, 2]
@@ -58,7 +58,7 @@ def test_image_clip__sorts_naturally_and_reads(tmp_path: Path) -> None:
 
 
 def test_image_clip__stamps_and_backwards_follow_frames(tmp_path: Path) -> None:
-    clip = open_clip([str(write_images(tmp_path, [f"{n}.png" for n in range(12)]))], frames_per_second=10)
+    clip = open_video([str(write_images(tmp_path, [f"{n}.png" for n in range(12)]))], frames_per_second=10)
     selection = Selection(start=parse_moment("0.2s", "--start"), every=parse_moment("3", "--every"))
     forward = list(clip.frames(selection))
     assert [frame.stamp.number for frame in forward] == [2, 5, 8, 11]
@@ -70,7 +70,7 @@ def test_image_clip__stamps_and_backwards_follow_frames(tmp_path: Path) -> None:
 
 
 def test_image_clip__start_beyond_the_end(tmp_path: Path) -> None:
-    clip = open_clip([str(write_images(tmp_path, ["0.png", "1.png"]))])
+    clip = open_video([str(write_images(tmp_path, ["0.png", "1.png"]))])
     with pytest.raises(InputError, match=r"of 2 frames \(0\.08 s\)"):
         clip.stamps(Selection(start=parse_moment("2", "--start")))
 
@@ -79,7 +79,7 @@ def test_image_clip__start_beyond_the_end(tmp_path: Path) -> None:
 def test_image_clip__refuses_impossible_rates(tmp_path: Path, rate: float) -> None:
     write_images(tmp_path, ["0.png", "1.png"])
     with pytest.raises(UsageError, match=r"A rate of .* is not above 0"):
-        open_clip([str(tmp_path)], frames_per_second=rate)
+        open_video([str(tmp_path)], frames_per_second=rate)
 
 
 def test_image_clip__passes_over_litter_and_subfolders(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_image_clip__refuses_what_is_no_image_by_name(tmp_path: Path) -> None:
     write_images(tmp_path, ["1.jpg", "2.jpg"])
     (tmp_path / "notes.txt").write_text("later")
     with pytest.raises(InputError, match=r"holds notes\.txt, which is no image") as caught:
-        open_clip([str(tmp_path)])
+        open_video([str(tmp_path)])
     assert f"'{tmp_path}/*.jpg'" in caught.value.hint
 
 
@@ -102,10 +102,10 @@ def test_image_clip__refuses_what_is_no_image_by_content(tmp_path: Path) -> None
     write_images(tmp_path, ["1.png", "2.png"])
     (tmp_path / "3.png").write_text("no picture")
     with pytest.raises(InputError, match=r"3\.png is no image"):
-        open_clip([str(tmp_path)])
+        open_video([str(tmp_path)])
     (tmp_path / "3.png").write_bytes(b"")
     with pytest.raises(InputError, match=r"3\.png is empty"):
-        open_clip([str(tmp_path)])
+        open_video([str(tmp_path)])
 
 
 def test_image_clip__refuses_mixed_sizes_before_decoding(
@@ -114,30 +114,30 @@ def test_image_clip__refuses_mixed_sizes_before_decoding(
     write_images(tmp_path, ["1.png", "2.png", "10.png", "11.png"])
     write_images(tmp_path, ["9.png"], size=(30, 40))
     write_images(tmp_path, ["11.png"], size=(10, 10))
-    monkeypatch.setattr("sfc_cli.data.clips.images.read_frame", lambda _: pytest.fail("decoded"))
+    monkeypatch.setattr("sfc_cli.data.videos.images.read_frame", lambda _: pytest.fail("decoded"))
     with pytest.raises(InputError, match=r"9\.png has 40×30 pixels, but 1\.png has 64×48"):
-        open_clip([str(tmp_path)])
+        open_video([str(tmp_path)])
 
 
 def test_image_clip__refuses_shared_stems(tmp_path: Path) -> None:
     write_images(tmp_path, ["a.jpg", "a.png", "b.png"])
     with pytest.raises(InputError, match=r"a\.jpg and a\.png .* share"):
-        open_clip([str(tmp_path)])
+        open_video([str(tmp_path)])
 
 
 def test_image_clip__refuses_fewer_than_two(tmp_path: Path) -> None:
     write_images(tmp_path, ["a.jpg"])
     for source in (tmp_path, tmp_path / "a.jpg", tmp_path / "*.jpg"):
         with pytest.raises(InputError, match=r"a\.jpg is a single image") as caught:
-            open_clip([str(source)])
+            open_video([str(source)])
         assert "folder" in caught.value.hint
     (tmp_path / "a.jpg").unlink()
     with pytest.raises(InputError, match="holds no image"):
-        open_clip([str(tmp_path)])
+        open_video([str(tmp_path)])
 
 
 def test_image_clip__notices_a_file_that_changes_its_size(tmp_path: Path) -> None:
-    clip = open_clip([str(write_images(tmp_path, ["1.png", "2.png"]))])
+    clip = open_video([str(write_images(tmp_path, ["1.png", "2.png"]))])
     write_images(tmp_path, ["2.png"], size=(10, 20))
     with pytest.raises(InputError, match=r"2\.png has 20×10 pixels"):
         list(clip.frames())
@@ -178,7 +178,7 @@ def write_kind(path: Path, kind: str) -> npt.NDArray[np.uint8]:
 )
 def test_image_clip__every_kind_becomes_rgb_bytes(tmp_path: Path, kind: str, suffix: str) -> None:
     expected = [write_kind(tmp_path / f"{number}{suffix}", kind) for number in range(2)]
-    clip = open_clip([str(tmp_path)])
+    clip = open_video([str(tmp_path)])
     for frame, wanted in zip(clip.frames(), expected, strict=True):
         assert frame.frame.dtype == np.uint8
         np.testing.assert_allclose(frame.frame, wanted, atol=1)
@@ -196,7 +196,7 @@ def test_image_clip__size_is_that_of_the_upright_frame(tmp_path: Path, suffix: s
             image.save(path, tiffinfo={0x0112: orientation})
         else:
             image.save(path, exif=exif)
-    clip = open_clip([str(tmp_path)])
+    clip = open_video([str(tmp_path)])
     assert [frame.frame.shape[:2] for frame in clip.frames()] == [clip.size] * 2
     # OpenCV before 4.12 takes no notice of a WebP's orientation.
     if suffix != ".webp":
@@ -211,8 +211,8 @@ def test_read_frame__turns_a_photograph_upright(tmp_path: Path) -> None:
 
 
 def test_identity__is_json_and_tells_clips_apart(tmp_path: Path) -> None:
-    first = open_clip([str(write_images(tmp_path / "a", ["1.png", "2.png"]))]).identity()
+    first = open_video([str(write_images(tmp_path / "a", ["1.png", "2.png"]))]).identity()
     assert json.loads(json.dumps(first)) == first
-    assert first == open_clip([str(tmp_path / "a")]).identity()
-    assert first != open_clip([str(write_images(tmp_path / "b", ["1.png", "2.png"]))]).identity()
-    assert first != open_clip([str(write_images(tmp_path / "a", ["3.png"]))]).identity()
+    assert first == open_video([str(tmp_path / "a")]).identity()
+    assert first != open_video([str(write_images(tmp_path / "b", ["1.png", "2.png"]))]).identity()
+    assert first != open_video([str(write_images(tmp_path / "a", ["3.png"]))]).identity()

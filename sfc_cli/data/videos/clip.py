@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from sfc_cli.data.clips.selection import FrameStamp, Selection
 from sfc_cli.data.frames import Frame
+from sfc_cli.data.videos.selection import FrameStamp, Selection
 
 ALL_FRAMES = Selection()
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClipFrame:
+class VideoFrame:
     """One frame of a clip.
 
     Args:
@@ -27,7 +27,7 @@ class ClipFrame:
     frame: Frame
 
 
-class Clip(abc.ABC):
+class Video(abc.ABC):
     """Footage as a stream: frames in order or backwards, never all of them at once.
 
     Attributes:
@@ -47,7 +47,7 @@ class Clip(abc.ABC):
     is_exact: bool
 
     @abc.abstractmethod
-    def frames(self, selection: Selection = ALL_FRAMES) -> Iterator[ClipFrame]:
+    def frames(self, selection: Selection = ALL_FRAMES) -> Iterator[VideoFrame]:
         """Decode the chosen frames in order, holding one at a time.
 
         Raises:
@@ -63,7 +63,7 @@ class Clip(abc.ABC):
         """
 
     @abc.abstractmethod
-    def backwards(self, stamps: Sequence[FrameStamp]) -> Iterator[ClipFrame]:
+    def backwards(self, stamps: Sequence[FrameStamp]) -> Iterator[VideoFrame]:
         """Decode the given frames, the last first, holding a bounded number of them.
 
         Args:

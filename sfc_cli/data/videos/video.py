@@ -6,11 +6,11 @@ import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sfc_cli.data.clips.capture import Capture
-from sfc_cli.data.clips.clip import ALL_FRAMES, Clip, ClipFrame, as_time
-from sfc_cli.data.clips.containers import Container
-from sfc_cli.data.clips.selection import FrameStamp, Selection
 from sfc_cli.data.frames import Frame
+from sfc_cli.data.videos.capture import Capture
+from sfc_cli.data.videos.clip import ALL_FRAMES, Video, VideoFrame, as_time
+from sfc_cli.data.videos.containers import Container
+from sfc_cli.data.videos.selection import FrameStamp, Selection
 from sfc_cli.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ _SAME_TIME = 1e-6
 _DIGITS = 5
 
 
-class VideoClip(Clip):
+class VideoFile(Video):
     """A clip of one video file.
 
     Args:
@@ -55,18 +55,18 @@ class VideoClip(Clip):
         self._container = container
         self._digits = max(_DIGITS, len(str((self.count or 1) - 1)))
 
-    def frames(self, selection: Selection = ALL_FRAMES) -> Iterator[ClipFrame]:
+    def frames(self, selection: Selection = ALL_FRAMES) -> Iterator[VideoFrame]:
         """Decode the chosen frames in order, holding one at a time."""
         with Capture(self.source) as capture:
             for stamp in selection.choose(self._pass(capture), str(self.source)):
-                yield ClipFrame(stamp=stamp, frame=self._pixels(capture, stamp))
+                yield VideoFrame(stamp=stamp, frame=self._pixels(capture, stamp))
 
     def stamps(self, selection: Selection = ALL_FRAMES) -> list[FrameStamp]:
         """List the chosen frames in one pass that keeps no pixels."""
         with Capture(self.source) as capture:
             return list(selection.choose(self._pass(capture), str(self.source)))
 
-    def backwards(self, stamps: Sequence[FrameStamp]) -> Iterator[ClipFrame]:
+    def backwards(self, stamps: Sequence[FrameStamp]) -> Iterator[VideoFrame]:
         """Decode the given frames, the last first, in runs of at most 128 MiB."""
         height, width = self.size
         length = max(1, min(_RUN_FRAMES, _RUN_BYTES // (3 * height * width)))
@@ -108,7 +108,7 @@ class VideoClip(Clip):
             message = "%s announces %d frames, %d could be decoded: it was trimmed, or it is damaged."
             logger.warning(message, self.source, announced, count)
 
-    def _jump(self, capture: Capture, run: Sequence[FrameStamp]) -> list[ClipFrame]:
+    def _jump(self, capture: Capture, run: Sequence[FrameStamp]) -> list[VideoFrame]:
         """Seek to a run and decode it; return nothing if its times are not met exactly."""
         aim = run[0].seconds + self._first_time
         for lead in _LEADS:
@@ -118,7 +118,7 @@ class VideoClip(Clip):
                 return self._collect(capture, time, run)
         return []
 
-    def _collect(self, capture: Capture, time: float, run: Sequence[FrameStamp]) -> list[ClipFrame]:
+    def _collect(self, capture: Capture, time: float, run: Sequence[FrameStamp]) -> list[VideoFrame]:
         held = []
         grabbed: float | None = time
         for stamp in run:
@@ -127,10 +127,10 @@ class VideoClip(Clip):
                 grabbed = capture.grab()
             if grabbed is None or grabbed > aim + _SAME_TIME:
                 return []
-            held.append(ClipFrame(stamp=stamp, frame=self._pixels(capture, stamp)))
+            held.append(VideoFrame(stamp=stamp, frame=self._pixels(capture, stamp)))
         return held
 
-    def _decode_from_start(self, run: Sequence[FrameStamp]) -> list[ClipFrame]:
+    def _decode_from_start(self, run: Sequence[FrameStamp]) -> list[VideoFrame]:
         """Decode a run by counting frames from the first: slow, and right where seeking is not."""
         wanted = {stamp.number: stamp for stamp in run}
         held = []
@@ -139,7 +139,7 @@ class VideoClip(Clip):
                 if capture.grab() is None:
                     raise _unreadable(self.source, run[-1])
                 if stamp := wanted.get(number):
-                    held.append(ClipFrame(stamp=stamp, frame=self._pixels(capture, stamp)))
+                    held.append(VideoFrame(stamp=stamp, frame=self._pixels(capture, stamp)))
         return held
 
     def _pixels(self, capture: Capture, stamp: FrameStamp) -> Frame:

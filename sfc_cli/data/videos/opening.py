@@ -8,19 +8,19 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from sfc_cli.data.clips.clip import Clip
-from sfc_cli.data.clips.containers import Container, examine
-from sfc_cli.data.clips.images import ImageClip, is_image, is_passed_over
-from sfc_cli.data.clips.video import VideoClip
+from sfc_cli.data.videos.clip import Video
+from sfc_cli.data.videos.containers import Container, examine
+from sfc_cli.data.videos.images import ImageSeries, is_image, is_passed_over
+from sfc_cli.data.videos.video import VideoFile
 from sfc_cli.errors import InputError, UsageError
 
 _HEAD = 4096
 _UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
 
 
-def open_clip(
+def open_video(
     sources: Sequence[str], *, frames_per_second: float | None = None, allow_truncated: bool = False
-) -> Clip:
+) -> Video:
     """Open footage: a video file, a folder of images, a pattern such as ``shots/*.jpg``, or several images.
 
     Args:
@@ -36,14 +36,14 @@ def open_clip(
         raise UsageError("No clip is given.", "Name a video, a folder of images, or a pattern for images.")
     paths = list(dict.fromkeys(path for source in sources for path in _resolve(source)))
     if len(paths) > 1:
-        return ImageClip(
+        return ImageSeries(
             _only_images(paths), name=_folder_name(paths[0].parent), frames_per_second=frames_per_second
         )
     path = paths[0]
     if path.is_dir():
-        return ImageClip(_listed(path), name=_folder_name(path), frames_per_second=frames_per_second)
+        return ImageSeries(_listed(path), name=_folder_name(path), frames_per_second=frames_per_second)
     if is_image(path):
-        return ImageClip([path], name=_folder_name(path.parent), frames_per_second=frames_per_second)
+        return ImageSeries([path], name=_folder_name(path.parent), frames_per_second=frames_per_second)
     if frames_per_second is not None:
         raise UsageError(
             f"A frame rate ({frames_per_second:g}) is given for {path}, a video, which brings its own.",
@@ -123,7 +123,7 @@ def _listed(folder: Path) -> list[Path]:
     return files
 
 
-def _open_video(path: Path, allow_truncated: bool) -> VideoClip:
+def _open_video(path: Path, allow_truncated: bool) -> VideoFile:
     container = _examine(path)
     name = _safe_name(path.stem)
     if not container.has_index and container.announced is None:
@@ -132,9 +132,9 @@ def _open_video(path: Path, allow_truncated: bool) -> VideoClip:
             "Copy it again from the camera, or repair it with the camera's own program.",
         )
     if container.announced is None:
-        return VideoClip(path, container, name=name)
+        return VideoFile(path, container, name=name)
     try:
-        clip = VideoClip(path, container, name=name)
+        clip = VideoFile(path, container, name=name)
     except InputError:
         clip = None
     if clip is not None and allow_truncated:

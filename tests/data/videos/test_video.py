@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from sfc_cli.data.clips import ClipFrame, Selection, open_clip, parse_moment, video
-from sfc_cli.data.clips.capture import Capture
 from sfc_cli.data.frames import Frame
+from sfc_cli.data.videos import Selection, VideoFrame, open_video, parse_moment, video
+from sfc_cli.data.videos.capture import Capture
 from sfc_cli.errors import InputError
-from tests.data.clips.support import WRITABLE, decode_plainly, rotate, vary_times, write_video
+from tests.data.videos.support import WRITABLE, decode_plainly, rotate, vary_times, write_video
 
 WEIGHTS = [1, 7, 2, 6, 4, 4] * 4
 
@@ -38,7 +38,7 @@ def varied(tmp_path: Path, videos: Callable[[str], Path]) -> tuple[Path, list[fl
     return path, times
 
 
-def assert_same(found: list[ClipFrame], expected: list[ClipFrame]) -> None:
+def assert_same(found: list[VideoFrame], expected: list[VideoFrame]) -> None:
     assert [frame.stamp for frame in found] == [frame.stamp for frame in expected]
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one.frame, other.frame)
@@ -47,7 +47,7 @@ def assert_same(found: list[ClipFrame], expected: list[ClipFrame]) -> None:
 @pytest.mark.parametrize("name", WRITABLE)
 def test_frames__are_what_opencv_decodes(videos: Callable[[str], Path], name: str) -> None:
     plain = decode_plainly(videos(name))
-    clip = open_clip([str(videos(name))])
+    clip = open_video([str(videos(name))])
     taken = list(clip.frames())
     assert len(taken) == len(plain) == 24
     for number, (frame, expected) in enumerate(zip(taken, plain, strict=True)):
@@ -63,7 +63,7 @@ def test_backwards__yields_the_frames_of_the_forward_pass(
     videos: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr(video, "_RUN_FRAMES", 5)
-    clip = open_clip([str(videos(name))])
+    clip = open_video([str(videos(name))])
     forward = list(clip.frames())
     stamps = clip.stamps()
     assert stamps == [frame.stamp for frame in forward]
@@ -75,7 +75,7 @@ def test_backwards__aims_earlier_where_seeking_is_late(
     videos: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(video, "_RUN_FRAMES", 5)
-    clip = open_clip([str(videos("mpeg4.mp4"))])
+    clip = open_video([str(videos("mpeg4.mp4"))])
     forward = list(clip.frames())
     honest = Capture.seek
     monkeypatch.setattr(Capture, "seek", lambda capture, time: honest(capture, time + 0.2))
@@ -87,7 +87,7 @@ def test_backwards__from_the_start_where_times_differ_after_a_seek(
     videos: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(video, "_RUN_FRAMES", 5)
-    clip = open_clip([str(videos("mpeg4.mp4"))])
+    clip = open_video([str(videos("mpeg4.mp4"))])
     forward = list(clip.frames())
     stamps = clip.stamps()
     honest = Capture.grab
@@ -109,7 +109,7 @@ def test_frames__go_on_behind_damage(
     middle, length = len(content) // 2, len(content) // 8
     path = tmp_path / name
     path.write_bytes(content[:middle] + bytes(length) + content[middle + length :])
-    clip = open_clip([str(path)])
+    clip = open_video([str(path)])
     forward = list(clip.frames())
     assert len(forward) < 24
     assert forward[-1].stamp.number == len(forward) - 1
@@ -123,7 +123,7 @@ def test_backwards__a_file_that_has_lost_its_end(tmp_path: Path, videos: Callabl
     path = tmp_path / "v.avi"
     content = videos("mjpeg.avi").read_bytes()
     path.write_bytes(content)
-    clip = open_clip([str(path)])
+    clip = open_video([str(path)])
     stamps = clip.stamps()
     path.write_bytes(content[: len(content) // 2])
     with pytest.raises(InputError, match=r"Frame 23 of .*v\.avi can no longer be decoded"):
@@ -147,7 +147,7 @@ def test_frames_and_backwards__hold_few_frames(
         return frame
 
     monkeypatch.setattr(Capture, "retrieve", watched)
-    clip = open_clip([str(videos("mpeg4.mp4"))])
+    clip = open_video([str(videos("mpeg4.mp4"))])
     assert max(len(alive) for _ in clip.frames()) == 1
     assert decoded == 25
     stamps = clip.stamps()
@@ -160,7 +160,7 @@ def test_frames__are_upright(tmp_path: Path, videos: Callable[[str], Path], degr
     plain = decode_plainly(videos("mpeg4.mp4"))
     path = tmp_path / "v.mp4"
     path.write_bytes(rotate(videos("mpeg4.mp4").read_bytes(), degrees))
-    clip = open_clip([str(path)])
+    clip = open_video([str(path)])
     assert clip.size == ((48, 64) if degrees % 180 == 0 else (64, 48))
     forward = list(clip.frames())
     for frame, expected in zip(forward, plain, strict=True):
@@ -170,7 +170,7 @@ def test_frames__are_upright(tmp_path: Path, videos: Callable[[str], Path], degr
 
 def test_stamps__times_of_a_varying_rate(varied: tuple[Path, list[float]]) -> None:
     path, times = varied
-    clip = open_clip([str(path)])
+    clip = open_video([str(path)])
     assert [stamp.seconds for stamp in clip.stamps()] == pytest.approx(times, abs=1e-6)
     assert clip.frames_per_second == pytest.approx(25, rel=0.02)
 
@@ -179,7 +179,7 @@ def test_backwards__at_a_varying_rate(
     varied: tuple[Path, list[float]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(video, "_RUN_FRAMES", 3)
-    clip = open_clip([str(varied[0])])
+    clip = open_video([str(varied[0])])
     assert_same(list(clip.backwards(clip.stamps())), list(clip.frames())[::-1])
 
 
@@ -195,7 +195,7 @@ def test_backwards__at_a_varying_rate(
 def test_frames__chosen(
     videos: Callable[[str], Path], start: str | None, end: str | None, every: str | None, numbers: list[int]
 ) -> None:
-    clip = open_clip([str(videos("mpeg4.mp4"))])
+    clip = open_video([str(videos("mpeg4.mp4"))])
     plain = decode_plainly(videos("mpeg4.mp4"))
     typed = {"start": start, "end": end, "every": every}
     selection = Selection(**{key: parse_moment(text, key) for key, text in typed.items() if text})
@@ -209,22 +209,22 @@ def test_frames__chosen(
 def test_frames__chosen_by_time_at_a_varying_rate(varied: tuple[Path, list[float]]) -> None:
     path, times = varied
     selection = Selection(start=parse_moment("0.08s", "s"), end=parse_moment("0.4s", "e"))
-    numbers = [stamp.number for stamp in open_clip([str(path)]).stamps(selection)]
+    numbers = [stamp.number for stamp in open_video([str(path)]).stamps(selection)]
     assert numbers == [number for number, time in enumerate(times) if 0.0795 <= time < 0.3995]
     thinned = Selection(every=parse_moment("0.1s", "e"))
     # Frames lie at 0, 0.01, 0.08, 0.1, 0.16, 0.2, and so on every 0.24 seconds.
-    chosen = [round(stamp.seconds, 2) for stamp in open_clip([str(path)]).stamps(thinned)]
+    chosen = [round(stamp.seconds, 2) for stamp in open_video([str(path)]).stamps(thinned)]
     assert chosen == [0, 0.1, 0.2, 0.32, 0.4, 0.56, 0.64, 0.72, 0.8, 0.92]
 
 
 def test_frames__start_beyond_the_end(videos: Callable[[str], Path]) -> None:
-    clip = open_clip([str(videos("mpeg4.mp4"))])
+    clip = open_video([str(videos("mpeg4.mp4"))])
     with pytest.raises(InputError, match=r"mpeg4\.mp4, of 24 frames \(0\.96 s\)"):
         next(clip.frames(Selection(start=parse_moment("1:00", "--start"))))
 
 
 def test_frames__a_size_that_changes(videos: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    clip = open_clip([str(videos("mpeg4.mp4"))])
+    clip = open_video([str(videos("mpeg4.mp4"))])
     honest, seen = Capture.retrieve, []
 
     def changing(capture: Capture) -> Frame | None:
@@ -238,7 +238,7 @@ def test_frames__a_size_that_changes(videos: Callable[[str], Path], monkeypatch:
 
 def test_frames__last_one_without_a_time_of_its_own(tmp_path: Path) -> None:
     # MPEG program streams written by FFmpeg lack it; OpenCV then gives 0.
-    clip = open_clip([str(write_video(tmp_path / "v.mpg", "PIM1", count=12))])
+    clip = open_video([str(write_video(tmp_path / "v.mpg", "PIM1", count=12))])
     assert [stamp.seconds for stamp in clip.stamps()] == pytest.approx([number / 25 for number in range(12)])
 
 
@@ -246,12 +246,12 @@ def test_frames__warns_only_of_missing_ones(
     tmp_path: Path, videos: Callable[[str], Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     for name in WRITABLE:
-        open_clip([str(videos(name))]).stamps()
+        open_video([str(videos(name))]).stamps()
     assert not caplog.records
     content = videos("mjpeg.avi").read_bytes()
     path = tmp_path / "v.avi"
     path.write_bytes(content[: len(content) * 2 // 3])
-    clip = open_clip([str(path)], allow_truncated=True)
+    clip = open_video([str(path)], allow_truncated=True)
     clip.stamps(Selection(end=parse_moment("4", "--end")))
     assert not caplog.records
     clip.stamps()
@@ -271,7 +271,7 @@ def test_measure_rate__where_the_announced_one_cannot_be_true(
         )
 
     monkeypatch.setattr(Capture, "_number", of_a_screen_recorder)
-    clip = open_clip([str(videos("vp8.webm"))])
+    clip = open_video([str(videos("vp8.webm"))])
     assert clip.frames_per_second == pytest.approx(25)
     assert clip.count == 24
 
@@ -279,8 +279,8 @@ def test_measure_rate__where_the_announced_one_cannot_be_true(
 def test_identity__of_a_video(tmp_path: Path, videos: Callable[[str], Path]) -> None:
     path = tmp_path / "v.mp4"
     path.write_bytes(videos("mpeg4.mp4").read_bytes())
-    first = open_clip([str(path)]).identity()
+    first = open_video([str(path)]).identity()
     assert json.loads(json.dumps(first)) == first
     assert (first["path"], first["bytes"]) == (str(path), path.stat().st_size)
     path.write_bytes(rotate(path.read_bytes(), 90) + bytes(4))
-    assert open_clip([str(path)]).identity() != first
+    assert open_video([str(path)]).identity() != first

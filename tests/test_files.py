@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sfc_cli.data.files import PartFile, replacing, write_bytes, write_text
 from sfc_cli.errors import InputError
+from sfc_cli.files import PartFile, replacing, write_bytes, write_text
 
 
 def test_write_bytes__makes_folders_and_leaves_nothing_else(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from sfc_cli.data.clips.moments import Moment
+from sfc_cli.data.videos.moments import Moment
 from sfc_cli.errors import InputError, UsageError
 
 # Containers keep times in ticks, often of a millisecond: half of one is no difference.

@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sfc_cli.data.clips.clip import ALL_FRAMES, Clip, ClipFrame, as_time
-from sfc_cli.data.clips.selection import FrameStamp, Selection
 from sfc_cli.data.frames import read_frame
+from sfc_cli.data.videos.clip import ALL_FRAMES, Video, VideoFrame, as_time
+from sfc_cli.data.videos.selection import FrameStamp, Selection
 from sfc_cli.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _FIRST_TURNED = 5
 _THREADS = 8
 
 
-class ImageClip(Clip):
+class ImageSeries(Video):
     """A clip of one image file per frame.
 
     Args:
@@ -58,7 +58,7 @@ class ImageClip(Clip):
         _refuse_shared_stems(self._files)
         self.size = _common_size(self._files)
 
-    def frames(self, selection: Selection = ALL_FRAMES) -> Iterator[ClipFrame]:
+    def frames(self, selection: Selection = ALL_FRAMES) -> Iterator[VideoFrame]:
         """Decode the chosen images in order, holding one at a time."""
         for stamp in selection.choose(self._all_stamps(), str(self.source)):
             yield self._read(stamp)
@@ -67,7 +67,7 @@ class ImageClip(Clip):
         """List the chosen images; none is opened."""
         return list(selection.choose(self._all_stamps(), str(self.source)))
 
-    def backwards(self, stamps: Sequence[FrameStamp]) -> Iterator[ClipFrame]:
+    def backwards(self, stamps: Sequence[FrameStamp]) -> Iterator[VideoFrame]:
         """Decode the given images, the last first, holding one at a time."""
         return map(self._read, reversed(stamps))
 
@@ -89,12 +89,12 @@ class ImageClip(Clip):
         for number, path in enumerate(self._files):
             yield FrameStamp(number=number, name=path.stem, seconds=number / self.frames_per_second)
 
-    def _read(self, stamp: FrameStamp) -> ClipFrame:
+    def _read(self, stamp: FrameStamp) -> VideoFrame:
         path = self._files[stamp.number]
         frame = read_frame(path)
         if frame.shape[:2] != self.size:
             raise _other_size(path, (frame.shape[0], frame.shape[1]), self._files[0], self.size)
-        return ClipFrame(stamp=stamp, frame=frame)
+        return VideoFrame(stamp=stamp, frame=frame)
 
 
 def is_image(path: Path) -> bool:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sfc_cli.data.clips import Moment, parse_moment
+from sfc_cli.data.videos import Moment, parse_moment
 from sfc_cli.errors import UsageError
 
 

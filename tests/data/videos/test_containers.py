@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sfc_cli.data.clips.containers import Container, examine
-from tests.data.clips.support import box
+from sfc_cli.data.videos.containers import Container, examine
+from tests.data.videos.support import box
 
 EBML = b"\x1a\x45\xdf\xa3\x84abcd"
 

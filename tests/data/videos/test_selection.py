@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sfc_cli.data.clips import FrameStamp, Moment, Selection, parse_moment
+from sfc_cli.data.videos import FrameStamp, Moment, Selection, parse_moment
 from sfc_cli.errors import InputError, UsageError
 
 # A quarter of a second apart at first, then a whole one, as a phone's in the dark.

@@ -1,6 +1,6 @@
 import pytest
 
-from sfc_cli.settings.outputs import MASKS_ALONE, OutputChoice
+from sfc_cli.settings.propagation import MASKS_ALONE, OutputChoice
 
 
 def test_output_choice__masks_alone_is_empty() -> None:

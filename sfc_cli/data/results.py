@@ -1,0 +1,227 @@
+"""The results folder: where a run's masks, extras and record lie, which are there, and how they are removed.
+
+Whoever reads or writes such a folder asks here; no other module spells a name in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sfc_cli.data.object_table import frames_in_table, remove_from_table
+from sfc_cli.errors import InputError
+from sfc_cli.files import inside, is_same_or_below
+from sfc_cli.settings.propagation import OutputChoice
+
+RECORD_NAME = "run.json"
+TABLE_NAME = "objects.csv"
+OVERLAY_FOLDER, CUTOUT_FOLDER, SOFT_FOLDER = "overlay", "cutout", "soft"
+# Folders of extras, beside which the folders of masks lie.
+EXTRA_FOLDERS = (OVERLAY_FOLDER, CUTOUT_FOLDER, SOFT_FOLDER)
+# A sequence of such a name would mix its masks with what lies there.
+RESERVED_NAMES = frozenset({*EXTRA_FOLDERS, TABLE_NAME, RECORD_NAME})
+# Runs lie here unless a user says otherwise.
+DEFAULT_ROOT = Path("results")
+
+
+class ResultsFolder:
+    """The layout of one results folder; nothing is read or written by making one.
+
+    Args:
+        root: The folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @property
+    def record(self) -> Path:
+        """The record of the run, ``run.json``."""
+        return self.root / RECORD_NAME
+
+    @property
+    def table(self) -> Path:
+        """The table of all objects in all frames, ``objects.csv``."""
+        return self.root / TABLE_NAME
+
+    def masks(self, sequence: str) -> Path:
+        """Return the folder of a sequence's masks.
+
+        Raises:
+            InputError: If the sequence's name leads out of the folder; so do all methods below.
+        """
+        return inside(self.root, sequence)
+
+    def mask(self, sequence: str, frame: str) -> Path:
+        """Return the mask of a frame, named without its suffix."""
+        return inside(self.masks(sequence), f"{frame}.png")
+
+    def joints(self, sequence: str) -> Path:
+        """Return the propagated joints of a video."""
+        return inside(self.root, f"{sequence}.json")
+
+    def overlay(self, sequence: str, frame: str) -> Path:
+        """Return the overlay of a frame."""
+        return inside(self._extras(OVERLAY_FOLDER, sequence), f"{frame}.jpg")
+
+    def film(self, sequence: str) -> Path:
+        """Return a sequence's overlay as a film."""
+        return inside(self.root / OVERLAY_FOLDER, f"{sequence}.mp4")
+
+    def gif(self, sequence: str) -> Path:
+        """Return a sequence's overlay as a GIF."""
+        return inside(self.root / OVERLAY_FOLDER, f"{sequence}.gif")
+
+    def cutout(self, sequence: str, frame: str) -> Path:
+        """Return the objects of a frame on a transparent ground."""
+        return inside(self._extras(CUTOUT_FOLDER, sequence), f"{frame}.png")
+
+    def soft(self, sequence: str, frame: str) -> Path:
+        """Return the soft labels of a frame."""
+        return inside(self._extras(SOFT_FOLDER, sequence), f"{frame}.npz")
+
+    def outputs_of(self, sequence: str) -> list[Path]:
+        """Return all folders and files that hold the results of one sequence alone."""
+        folders = [self.masks(sequence), *(self._extras(folder, sequence) for folder in EXTRA_FOLDERS)]
+        return [*folders, self.film(sequence), self.gif(sequence)]
+
+    def lacking(self, sequence: str, frames: Sequence[str], choice: OutputChoice) -> OutputChoice:
+        """Return those of the chosen extras that a sequence does not have for all its frames.
+
+        Args:
+            sequence: Its name.
+            frames: The names of its frames, without suffixes.
+            choice: What it should have.
+
+        Raises:
+            InputError: If ``objects.csv`` is another table.
+        """
+
+        def has_all(paths: Iterable[Path]) -> bool:
+            return all(path.is_file() for path in paths)
+
+        has_overlay = (
+            choice.overlay is None
+            or (choice.overlay == "video" and self.film(sequence).is_file())
+            or (choice.overlay == "gif" and self.gif(sequence).is_file())
+            or (choice.overlay == "frames" and has_all(self.overlay(sequence, frame) for frame in frames))
+        )
+        return OutputChoice(
+            overlay=None if has_overlay else choice.overlay,
+            cutout=choice.cutout and not has_all(self.cutout(sequence, frame) for frame in frames),
+            soft=choice.soft and not has_all(self.soft(sequence, frame) for frame in frames),
+            objects=choice.objects and not frames_in_table(self.table, sequence).issuperset(frames),
+        )
+
+    def remove_extras(self, sequence: str) -> None:
+        """Remove what a sequence has beside its masks, before its masks change.
+
+        Raises:
+            InputError: If ``objects.csv`` is another table or cannot be written.
+        """
+        self.film(sequence).unlink(missing_ok=True)
+        self.gif(sequence).unlink(missing_ok=True)
+        for folder, pattern in zip(EXTRA_FOLDERS, ("*.jpg", "*.png", "*.npz"), strict=True):
+            _remove_files(self._extras(folder, sequence), pattern)
+        remove_from_table(self.table, sequence)
+
+    def remove(self, sequence: str) -> None:
+        """Remove all that a sequence has: masks, joints and extras.
+
+        Raises:
+            InputError: If ``objects.csv`` is another table or cannot be written.
+        """
+        _remove_files(self.masks(sequence), "*.png")
+        self.joints(sequence).unlink(missing_ok=True)
+        self.remove_extras(sequence)
+
+    def remove_parts(self, sequence: str | None = None) -> None:
+        """Remove the unfinished files that a killed run left, in the folder itself or of a sequence."""
+        if sequence is None:
+            remove_parts(self.root)
+            return
+        for folder in (self.masks(sequence), *(self._extras(name, sequence) for name in EXTRA_FOLDERS)):
+            remove_parts(folder)
+        for film in (self.film(sequence), self.gif(sequence)):
+            remove_parts(film.parent, f"{film.name}.")
+
+    def _extras(self, folder: str, sequence: str) -> Path:
+        return inside(self.root / folder, sequence)
+
+
+def overlaps(outputs: Sequence[Path], path: Path) -> bool:
+    """Return whether a file or folder is one of the outputs, lies in one, or has one inside.
+
+    Args:
+        outputs: Of a run, see ``ResultsFolder.outputs_of``.
+        path: What must not be touched.
+    """
+    return any(is_same_or_below(path, output) or is_same_or_below(output, path) for output in outputs)
+
+
+def remove_parts(folder: Path, of: str = "") -> None:
+    """Remove the unfinished files that a killed run left in a folder.
+
+    Args:
+        folder: Where to look.
+        of: Only those of files whose names begin so; other processes may be writing the others.
+    """
+    for path in folder.glob(f".{glob.escape(of)}*.part*"):
+        path.unlink(missing_ok=True)
+
+
+def default_output(dataset: str, networks: Sequence[str]) -> Path:
+    """Return ``results/<dataset>/<fine-grained>+<semantic>``; a path is named by its stem."""
+    return runs_of(dataset) / "+".join(Path(name).stem for name in networks)
+
+
+def runs_of(dataset: str) -> Path:
+    """Return the folder of all runs on a data set."""
+    return DEFAULT_ROOT / dataset
+
+
+def newest_run(folder: Path) -> Path:
+    """Return the folder of the newest run below a folder: the one whose record was written last.
+
+    Raises:
+        InputError: If there is none.
+    """
+    patterns = (RECORD_NAME, f"*/{RECORD_NAME}", f"*/*/{RECORD_NAME}")
+    found = [path for pattern in patterns for path in folder.glob(pattern)]
+    if not found:
+        raise InputError(
+            f"No run of `sfc propagate` below {folder}.",
+            "Run `sfc propagate` first, or name a folder of masks with `results`.",
+        )
+    return max(found, key=lambda path: (path.stat().st_mtime_ns, path.as_posix())).parent
+
+
+def read_record(folder: Path) -> dict[str, Any] | None:
+    """Read the ``run.json`` of a results folder; None if it has none.
+
+    Raises:
+        InputError: If the file is damaged.
+    """
+    path = folder / RECORD_NAME
+    if not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {error}.", "Remove it, or choose another folder.") from None
+    parts = ("settings", "checkpoints", "sequences")
+    if not isinstance(content, dict) or not all(isinstance(content.get(part, {}), dict) for part in parts):
+        raise InputError(f"{path} is not the record of a run.", "Remove it, or choose another folder.")
+    return content
+
+
+def _remove_files(folder: Path, pattern: str) -> None:
+    for path in folder.glob(pattern) if folder.is_dir() else ():
+        path.unlink()
+    # Other files keep their folder.
+    with contextlib.suppress(OSError):
+        folder.rmdir()

@@ -1,0 +1,59 @@
+"""Which sequences of a data set are meant: one chooser for every layout, past which no unsafe name gets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from sfc_cli.errors import InputError
+from sfc_cli.files import require_inside_name
+
+_MOST_LISTED = 20
+
+
+def choose_sequences(
+    names: Iterable[str], chosen: Sequence[str] | None, source: Path, *, what: str = "sequence"
+) -> list[str]:
+    """Return the chosen ones of a data set's sequences, or all of them, in the data set's order.
+
+    Args:
+        names: All sequences, as a list or a folder names them; a repeated one counts once.
+        chosen: Only these; None for all.
+        source: The list or folder that the names come from.
+        what: What the data set calls a sequence.
+
+    Raises:
+        InputError: If there are none, a name leads out of its folder, or a chosen one is not among them.
+    """
+    known = list(dict.fromkeys(require_inside_name(name, source) for name in names))
+    if not known:
+        raise InputError(f"No {what}s in {source}.", "Check `data` and `split`.")
+    if chosen is None:
+        return known
+    unknown = [name for name in dict.fromkeys(chosen) if name not in known]
+    if unknown or not chosen:
+        problem = (
+            f"No {what} {', '.join(unknown)} in {source}." if unknown else f"`sequences` names no {what}."
+        )
+        raise InputError(problem, f"Choose from: {in_short(known)}.")
+    return [name for name in known if name in set(chosen)]
+
+
+def read_list(path: Path) -> list[str]:
+    """Return the lines of a list of names that are not empty, without surrounding spaces.
+
+    Raises:
+        InputError: If the list cannot be read.
+    """
+    try:
+        # Editors on Windows may put a byte order mark before the first name.
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"Cannot read {path}: {error}.") from None
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def in_short(names: Sequence[str], most: int = _MOST_LISTED) -> str:
+    """Return the first names, separated by commas, and how many more there are."""
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest
