@@ -19,8 +19,11 @@ def is_inside_name(name: str) -> bool:
     if not name.strip() or "\0" in name:
         return False
     windows = PureWindowsPath(name)
+    # A time such as 1:05 is a name; only letters are drives.
+    has_drive = windows.drive[:1].isalpha() or windows.drive.startswith("\\\\")
+    is_absolute = has_drive or bool(windows.root) or name.startswith("/")
     parts = {*windows.parts, *PurePosixPath(name).parts}
-    return not (windows.anchor or name.startswith("/") or ".." in parts) and bool(windows.parts)
+    return not is_absolute and ".." not in parts and bool(parts)
 
 
 def require_inside_name(name: str, source: Path | str) -> str:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from sfc_cli.conversion.sources import MOST_PIXELS, MaskSource, Reader, Reference
 from sfc_cli.data.masks import Ids
-from sfc_cli.data.soft_files import read_soft_labels
-from sfc_cli.data.soft_labels import enlarge_to_mask
+from sfc_cli.data.soft_labels import enlarge_to_mask, read_soft_labels
 from sfc_cli.errors import InputError
 
 

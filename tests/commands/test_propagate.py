@@ -17,8 +17,7 @@ from typer.testing import CliRunner, Result
 from sfc_cli import files
 from sfc_cli.core.encoders import load_encoder
 from sfc_cli.data.masks import palette, read_ids, write_mask
-from sfc_cli.data.soft_files import read_soft_labels
-from sfc_cli.data.soft_labels import enlarge_to_mask
+from sfc_cli.data.soft_labels import enlarge_to_mask, read_soft_labels
 from sfc_cli.errors import InputError
 from sfc_cli.inference import networks as networks_module
 from sfc_cli.main import app

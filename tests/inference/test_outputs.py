@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from sfc_cli.inference.video import Labelled
 
 from sfc_cli.data import film
 from sfc_cli.data.masks import read_ids
 from sfc_cli.data.overlay import blend
-from sfc_cli.data.soft_files import read_soft_labels
-from sfc_cli.data.soft_labels import Resolved
+from sfc_cli.data.soft_labels import Resolved, read_soft_labels
 from sfc_cli.errors import InputError, UsageError
 from sfc_cli.inference.concurrency import WriteBehind
 from sfc_cli.inference.outputs import (
@@ -25,7 +25,6 @@ from sfc_cli.inference.outputs import (
     remove_results,
     with_stored_mask,
 )
-from sfc_cli.inference.video import Labelled
 from sfc_cli.settings.propagation import OutputChoice
 
 OBJECTS = np.array([1, 3, 9], np.uint8)

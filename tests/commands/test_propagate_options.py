@@ -2,7 +2,7 @@
 
 import pytest
 
-from sfc_cli.commands.optional_values import with_values
+from sfc_cli.commands.propagate_options import with_values
 
 
 @pytest.mark.parametrize(

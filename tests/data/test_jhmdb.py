@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sfc_cli.data.joint_labels import draw_joints, find_joints
+from sfc_cli.data.jhmdb import draw_joints, find_joints
 
 FRAME = (240, 320)  # height, width
 
