@@ -8,13 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from sfc_cli.data.cutout import write_cutout
 from sfc_cli.data.film import FilmWriter, as_film_picture
 from sfc_cli.data.frames import Frame
 from sfc_cli.data.gif import GifWriter, encode_gif_frame, gif_delay
 from sfc_cli.data.masks import Ids, write_mask
 from sfc_cli.data.object_table import ObjectTable, measure_objects
-from sfc_cli.data.overlay import blend, write_overlay
+from sfc_cli.data.overlay import blend, write_cutout, write_overlay
 from sfc_cli.data.soft_files import write_soft_labels
 from sfc_cli.data.soft_labels import Resolved
 from sfc_cli.errors import InputError, UsageError
