@@ -38,7 +38,7 @@ def write_frame(source: str, output: Path, at: Moment | None = None) -> FrameSta
         found = next(clip.frames(Selection(start=at)))
     except InputError as error:
         raise InputError(
-            error.message.replace("--start", "--at"), error.hint.replace("--start", "--at")
+            error.message.replace("`start`", "`at`"), error.hint.replace("`start`", "`at`")
         ) from None
     _, content = cv2.imencode(".png", cv2.cvtColor(found.frame, cv2.COLOR_RGB2BGR))
     write_bytes(output, content.tobytes())

@@ -10,14 +10,13 @@ from typing import Protocol
 
 import numpy as np
 
-from sfc_cli.data.cutout import write_cutout
 from sfc_cli.data.film import FilmWriter, as_film_picture
 from sfc_cli.data.frames import Frame
 from sfc_cli.data.gif import GifWriter, encode_gif_frame, gif_delay
 from sfc_cli.data.jhmdb import Joints, find_joints, write_joints
 from sfc_cli.data.masks import Ids, read_ids, write_mask
 from sfc_cli.data.object_table import ObjectTable, measure_objects
-from sfc_cli.data.overlay import blend, write_overlay
+from sfc_cli.data.overlay import blend, write_cutout, write_overlay
 from sfc_cli.data.results import ResultsFolder, remove_parts
 from sfc_cli.data.soft_labels import Resolved, given_mask, write_soft_labels
 from sfc_cli.data.videos import FrameStamp

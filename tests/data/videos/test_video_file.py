@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pytest
 
 from sfc_cli.data.frames import Frame
-from sfc_cli.data.videos import Selection, VideoFrame, open_video, parse_moment, video
-from sfc_cli.data.videos.capture import Capture
+from sfc_cli.data.videos import Selection, VideoFrame, open_video, parse_moment, video_file
+from sfc_cli.data.videos.video_file import Capture
 from sfc_cli.errors import InputError
 from tests.data.videos.support import WRITABLE, decode_plainly, rotate, vary_times, write_video
 
@@ -47,49 +47,49 @@ def assert_same(found: list[VideoFrame], expected: list[VideoFrame]) -> None:
 @pytest.mark.parametrize("name", WRITABLE)
 def test_frames__are_what_opencv_decodes(videos: Callable[[str], Path], name: str) -> None:
     plain = decode_plainly(videos(name))
-    clip = open_video([str(videos(name))])
-    taken = list(clip.frames())
+    video = open_video([str(videos(name))])
+    taken = list(video.frames())
     assert len(taken) == len(plain) == 24
     for number, (frame, expected) in enumerate(zip(taken, plain, strict=True)):
         np.testing.assert_array_equal(frame.frame, expected)
         assert (frame.stamp.number, frame.stamp.name) == (number, f"{number:05d}")
         assert frame.stamp.seconds == pytest.approx(number / 25, abs=1e-3)
-    assert clip.size == (48, 64)
-    assert clip.frames_per_second == pytest.approx(25)
+    assert video.size == (48, 64)
+    assert video.frames_per_second == pytest.approx(25)
 
 
 @pytest.mark.parametrize("name", WRITABLE)
 def test_backwards__yields_the_frames_of_the_forward_pass(
     videos: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(video, "_RUN_FRAMES", 5)
-    clip = open_video([str(videos(name))])
-    forward = list(clip.frames())
-    stamps = clip.stamps()
+    monkeypatch.setattr(video_file, "_STRETCH_FRAMES", 5)
+    video = open_video([str(videos(name))])
+    forward = list(video.frames())
+    stamps = video.stamps()
     assert stamps == [frame.stamp for frame in forward]
-    assert_same(list(clip.backwards(stamps)), forward[::-1])
-    assert_same(list(clip.backwards(stamps[2:20:3])), forward[2:20:3][::-1])
+    assert_same(list(video.backwards(stamps)), forward[::-1])
+    assert_same(list(video.backwards(stamps[2:20:3])), forward[2:20:3][::-1])
 
 
 def test_backwards__aims_earlier_where_seeking_is_late(
     videos: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(video, "_RUN_FRAMES", 5)
-    clip = open_video([str(videos("mpeg4.mp4"))])
-    forward = list(clip.frames())
+    monkeypatch.setattr(video_file, "_STRETCH_FRAMES", 5)
+    video = open_video([str(videos("mpeg4.mp4"))])
+    forward = list(video.frames())
     honest = Capture.seek
     monkeypatch.setattr(Capture, "seek", lambda capture, time: honest(capture, time + 0.2))
-    monkeypatch.setattr(clip, "_decode_from_start", lambda _: pytest.fail("gave up"))
-    assert_same(list(clip.backwards(clip.stamps())), forward[::-1])
+    monkeypatch.setattr(video, "_decode_from_start", lambda _: pytest.fail("gave up"))
+    assert_same(list(video.backwards(video.stamps())), forward[::-1])
 
 
 def test_backwards__from_the_start_where_times_differ_after_a_seek(
     videos: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(video, "_RUN_FRAMES", 5)
-    clip = open_video([str(videos("mpeg4.mp4"))])
-    forward = list(clip.frames())
-    stamps = clip.stamps()
+    monkeypatch.setattr(video_file, "_STRETCH_FRAMES", 5)
+    video = open_video([str(videos("mpeg4.mp4"))])
+    forward = list(video.frames())
+    stamps = video.stamps()
     honest = Capture.grab
 
     def shifted(capture: Capture) -> float | None:
@@ -97,43 +97,43 @@ def test_backwards__from_the_start_where_times_differ_after_a_seek(
         return None if time is None else time - 0.013
 
     monkeypatch.setattr(Capture, "grab", shifted)
-    assert_same(list(clip.backwards(stamps)), forward[::-1])
+    assert_same(list(video.backwards(stamps)), forward[::-1])
 
 
 @pytest.mark.parametrize("name", ["mpeg4.mp4", "vp9.mp4", "mjpeg.mov", "mjpeg.avi"])
 def test_frames__go_on_behind_damage(
     tmp_path: Path, videos: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(video, "_RUN_FRAMES", 5)
+    monkeypatch.setattr(video_file, "_STRETCH_FRAMES", 5)
     content = videos(name).read_bytes()
     middle, length = len(content) // 2, len(content) // 8
     path = tmp_path / name
     path.write_bytes(content[:middle] + bytes(length) + content[middle + length :])
-    clip = open_video([str(path)])
-    forward = list(clip.frames())
+    video = open_video([str(path)])
+    forward = list(video.frames())
     assert len(forward) < 24
     assert forward[-1].stamp.number == len(forward) - 1
     if name != "mjpeg.avi":
         # An AVI has no times of its own.
         assert forward[-1].stamp.seconds == pytest.approx(23 / 25)
-    assert_same(list(clip.backwards(clip.stamps())), forward[::-1])
+    assert_same(list(video.backwards(video.stamps())), forward[::-1])
 
 
 def test_backwards__a_file_that_has_lost_its_end(tmp_path: Path, videos: Callable[[str], Path]) -> None:
     path = tmp_path / "v.avi"
     content = videos("mjpeg.avi").read_bytes()
     path.write_bytes(content)
-    clip = open_video([str(path)])
-    stamps = clip.stamps()
+    video = open_video([str(path)])
+    stamps = video.stamps()
     path.write_bytes(content[: len(content) // 2])
     with pytest.raises(InputError, match=r"Frame 23 of .*v\.avi can no longer be decoded"):
-        list(clip.backwards(stamps))
+        list(video.backwards(stamps))
 
 
 def test_frames_and_backwards__hold_few_frames(
     videos: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(video, "_RUN_BYTES", 6 * 48 * 64 * 3)
+    monkeypatch.setattr(video_file, "_STRETCH_BYTES", 6 * 48 * 64 * 3)
     alive: weakref.WeakValueDictionary[int, npt.NDArray[np.uint8]] = weakref.WeakValueDictionary()
     honest = Capture.retrieve
     decoded = 0
@@ -147,12 +147,12 @@ def test_frames_and_backwards__hold_few_frames(
         return frame
 
     monkeypatch.setattr(Capture, "retrieve", watched)
-    clip = open_video([str(videos("mpeg4.mp4"))])
-    assert max(len(alive) for _ in clip.frames()) == 1
+    video = open_video([str(videos("mpeg4.mp4"))])
+    assert max(len(alive) for _ in video.frames()) == 1
     assert decoded == 25
-    stamps = clip.stamps()
+    stamps = video.stamps()
     assert decoded == 25
-    assert max(len(alive) for _ in clip.backwards(stamps)) <= 7
+    assert max(len(alive) for _ in video.backwards(stamps)) <= 7
 
 
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])
@@ -160,27 +160,27 @@ def test_frames__are_upright(tmp_path: Path, videos: Callable[[str], Path], degr
     plain = decode_plainly(videos("mpeg4.mp4"))
     path = tmp_path / "v.mp4"
     path.write_bytes(rotate(videos("mpeg4.mp4").read_bytes(), degrees))
-    clip = open_video([str(path)])
-    assert clip.size == ((48, 64) if degrees % 180 == 0 else (64, 48))
-    forward = list(clip.frames())
+    video = open_video([str(path)])
+    assert video.size == ((48, 64) if degrees % 180 == 0 else (64, 48))
+    forward = list(video.frames())
     for frame, expected in zip(forward, plain, strict=True):
         np.testing.assert_array_equal(frame.frame, np.rot90(expected, -degrees // 90))
-    assert_same(list(clip.backwards(clip.stamps())), forward[::-1])
+    assert_same(list(video.backwards(video.stamps())), forward[::-1])
 
 
 def test_stamps__times_of_a_varying_rate(varied: tuple[Path, list[float]]) -> None:
     path, times = varied
-    clip = open_video([str(path)])
-    assert [stamp.seconds for stamp in clip.stamps()] == pytest.approx(times, abs=1e-6)
-    assert clip.frames_per_second == pytest.approx(25, rel=0.02)
+    video = open_video([str(path)])
+    assert [stamp.seconds for stamp in video.stamps()] == pytest.approx(times, abs=1e-6)
+    assert video.frames_per_second == pytest.approx(25, rel=0.02)
 
 
 def test_backwards__at_a_varying_rate(
     varied: tuple[Path, list[float]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(video, "_RUN_FRAMES", 3)
-    clip = open_video([str(varied[0])])
-    assert_same(list(clip.backwards(clip.stamps())), list(clip.frames())[::-1])
+    monkeypatch.setattr(video_file, "_STRETCH_FRAMES", 3)
+    video = open_video([str(varied[0])])
+    assert_same(list(video.backwards(video.stamps())), list(video.frames())[::-1])
 
 
 @pytest.mark.parametrize(
@@ -195,13 +195,13 @@ def test_backwards__at_a_varying_rate(
 def test_frames__chosen(
     videos: Callable[[str], Path], start: str | None, end: str | None, every: str | None, numbers: list[int]
 ) -> None:
-    clip = open_video([str(videos("mpeg4.mp4"))])
+    video = open_video([str(videos("mpeg4.mp4"))])
     plain = decode_plainly(videos("mpeg4.mp4"))
     typed = {"start": start, "end": end, "every": every}
     selection = Selection(**{key: parse_moment(text, key) for key, text in typed.items() if text})
-    taken = list(clip.frames(selection))
+    taken = list(video.frames(selection))
     assert [frame.stamp.number for frame in taken] == numbers
-    assert [frame.stamp for frame in taken] == clip.stamps(selection)
+    assert [frame.stamp for frame in taken] == video.stamps(selection)
     for frame in taken:
         np.testing.assert_array_equal(frame.frame, plain[frame.stamp.number])
 
@@ -217,14 +217,14 @@ def test_frames__chosen_by_time_at_a_varying_rate(varied: tuple[Path, list[float
     assert chosen == [0, 0.1, 0.2, 0.32, 0.4, 0.56, 0.64, 0.72, 0.8, 0.92]
 
 
-def test_frames__start_beyond_the_end(videos: Callable[[str], Path]) -> None:
-    clip = open_video([str(videos("mpeg4.mp4"))])
-    with pytest.raises(InputError, match=r"mpeg4\.mp4, of 24 frames \(0\.96 s\)"):
-        next(clip.frames(Selection(start=parse_moment("1:00", "--start"))))
+def test_frames__start_past_the_end(videos: Callable[[str], Path]) -> None:
+    video = open_video([str(videos("mpeg4.mp4"))])
+    with pytest.raises(InputError, match=r"past the end of .*mpeg4\.mp4, which has 24 frames \(0\.96 s\)"):
+        next(video.frames(Selection(start=parse_moment("1:00", "start"))))
 
 
 def test_frames__a_size_that_changes(videos: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    clip = open_video([str(videos("mpeg4.mp4"))])
+    video = open_video([str(videos("mpeg4.mp4"))])
     honest, seen = Capture.retrieve, []
 
     def changing(capture: Capture) -> Frame | None:
@@ -233,13 +233,13 @@ def test_frames__a_size_that_changes(videos: Callable[[str], Path], monkeypatch:
 
     monkeypatch.setattr(Capture, "retrieve", changing)
     with pytest.raises(InputError, match=r"changes its size from 64×48 to 30×20 pixels at frame 3"):
-        list(clip.frames())
+        list(video.frames())
 
 
 def test_frames__last_one_without_a_time_of_its_own(tmp_path: Path) -> None:
     # MPEG program streams written by FFmpeg lack it; OpenCV then gives 0.
-    clip = open_video([str(write_video(tmp_path / "v.mpg", "PIM1", count=12))])
-    assert [stamp.seconds for stamp in clip.stamps()] == pytest.approx([number / 25 for number in range(12)])
+    video = open_video([str(write_video(tmp_path / "v.mpg", "PIM1", count=12))])
+    assert [stamp.seconds for stamp in video.stamps()] == pytest.approx([number / 25 for number in range(12)])
 
 
 def test_frames__warns_only_of_missing_ones(
@@ -251,11 +251,11 @@ def test_frames__warns_only_of_missing_ones(
     content = videos("mjpeg.avi").read_bytes()
     path = tmp_path / "v.avi"
     path.write_bytes(content[: len(content) * 2 // 3])
-    clip = open_video([str(path)], allow_truncated=True)
-    clip.stamps(Selection(end=parse_moment("4", "--end")))
+    video = open_video([str(path)], allow_truncated=True)
+    video.stamps(Selection(end=parse_moment("4", "end")))
     assert not caplog.records
-    clip.stamps()
-    clip.stamps()
+    video.stamps()
+    video.stamps()
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "announces 24 frames, " in caplog.text
 
@@ -271,9 +271,9 @@ def test_measure_rate__where_the_announced_one_cannot_be_true(
         )
 
     monkeypatch.setattr(Capture, "_number", of_a_screen_recorder)
-    clip = open_video([str(videos("vp8.webm"))])
-    assert clip.frames_per_second == pytest.approx(25)
-    assert clip.count == 24
+    video = open_video([str(videos("vp8.webm"))])
+    assert video.frames_per_second == pytest.approx(25)
+    assert video.count == 24
 
 
 def test_identity__of_a_video(tmp_path: Path, videos: Callable[[str], Path]) -> None:
