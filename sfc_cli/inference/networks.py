@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sfc_cli.core.devices import describe_device, resolve_device
+from sfc_cli.core.devices import describe_device, require_device_name, resolve_device
 from sfc_cli.core.encoders import EncoderSource, find_encoder, load_encoder
 from sfc_cli.core.features import FeatureExtractor
 from sfc_cli.core.manifest import sha256_of
@@ -42,6 +42,9 @@ class NetworkChoice:
         device: See ``resolve_device``.
         backend: See ``propagate_labels``.
         precision: See ``FeatureExtractor``.
+
+    Raises:
+        UsageError: If no device has such a name.
     """
 
     fine_grained: str | None = None
@@ -51,6 +54,9 @@ class NetworkChoice:
     device: str = "auto"
     backend: Backend = "auto"
     precision: Precision = "exact"
+
+    def __post_init__(self) -> None:
+        require_device_name(self.device)
 
     def resolve(self) -> Networks:
         """Settle names, settings and files; nothing is loaded yet.

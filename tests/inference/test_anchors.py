@@ -3,7 +3,7 @@ import pytest
 
 from sfc_cli.data.masks import Ids
 from sfc_cli.data.soft_labels import SoftLabels, shrink_mask
-from sfc_cli.inference.painting import PaintedMasks
+from sfc_cli.inference.anchors import MaskAnchors
 
 HEIGHT, WIDTH = 16, 24
 
@@ -19,30 +19,30 @@ FIRST = _mask(o4=(0, 8, 0, 8), o90=(8, 16, 16, 24))
 LATER = _mask(o7=(0, 8, 4, 12))
 
 
-def _labels(masks: PaintedMasks, mask: Ids) -> SoftLabels:
+def _labels(masks: MaskAnchors, mask: Ids) -> SoftLabels:
     return shrink_mask(mask, masks.objects, HEIGHT // 8, WIDTH // 8)
 
 
 def test_objects__of_all_masks_in_rising_order() -> None:
-    masks = PaintedMasks({5: LATER, 0: FIRST})
+    masks = MaskAnchors({5: LATER, 0: FIRST})
     assert masks.objects.tolist() == [4, 7, 90]
-    assert masks.labels == 4
-    anchors = masks.anchors()
-    assert {place: anchor.planes for place, anchor in anchors.items()} == {0: (1, 3), 5: (2,)}
+    assert masks.label_count == 4
+    anchors = masks.starts()
+    assert {index: anchor.planes for index, anchor in anchors.items()} == {0: (1, 3), 5: (2,)}
     assert anchors[5].labels(2, 3).shape == (2, 2, 3)
 
 
 def test_resolve__a_mask_of_all_objects_stands_as_it_is() -> None:
     first = FIRST.copy()
     first[15, 0] = 255
-    masks = PaintedMasks({0: first})
+    masks = MaskAnchors({0: first})
     found = masks.resolve(0, lambda: _labels(masks, first))
     np.testing.assert_array_equal(found.mask, first)
     assert (found.confidence == 1).all()
 
 
 def test_resolve__a_later_object_covers_what_was_there_and_the_rest_stays() -> None:
-    masks = PaintedMasks({0: FIRST, 5: LATER})
+    masks = MaskAnchors({0: FIRST, 5: LATER})
     arrived = _labels(masks, FIRST)
     arrived[2] = 0.2  # whatever is said of the painted object elsewhere does not count
     found = masks.resolve(5, lambda: arrived)
@@ -55,7 +55,7 @@ def test_resolve__a_later_object_covers_what_was_there_and_the_rest_stays() -> N
 def test_resolve__void_stays_void_on_a_mask_of_some_objects() -> None:
     later = LATER.copy()
     later[0, 23] = later[15, 23] = 255
-    masks = PaintedMasks({0: FIRST, 5: later})
+    masks = MaskAnchors({0: FIRST, 5: later})
     found = masks.resolve(5, lambda: _labels(masks, FIRST)).mask
     assert found[0, 23] == 255
     assert found[15, 23] == 90, "it says nothing of an object that the mask does not show"
@@ -63,7 +63,7 @@ def test_resolve__void_stays_void_on_a_mask_of_some_objects() -> None:
 
 def test_shares__fall_from_the_earlier_mask_to_the_later() -> None:
     both = _mask(o4=(0, 8, 0, 8), o7=(0, 8, 12, 20))
-    masks = PaintedMasks({2: FIRST, 6: both})
+    masks = MaskAnchors({2: FIRST, 6: both})
     # Objects 4, 7, 90: the first on both masks, the second only later, the third only earlier.
     assert masks.shares(3).tolist() == pytest.approx([0.75, 0, 1])
     assert masks.shares(5).tolist() == pytest.approx([0.25, 0, 1])
@@ -72,7 +72,7 @@ def test_shares__fall_from_the_earlier_mask_to_the_later() -> None:
     assert masks.shares(6).tolist() == pytest.approx([1, 1, 1])
 
 
-def test_turned_round__the_same_frames_backwards() -> None:
-    masks = PaintedMasks({0: FIRST, 5: LATER}).turned_round(8)
-    assert sorted(masks.anchors()) == [2, 7]
-    assert masks.anchors()[7].planes == (1, 3)
+def test_reversed__the_same_frames_backwards() -> None:
+    masks = MaskAnchors({0: FIRST, 5: LATER}).reversed(8)
+    assert sorted(masks.starts()) == [2, 7]
+    assert masks.starts()[7].planes == (1, 3)

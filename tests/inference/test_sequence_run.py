@@ -4,30 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from sfc_cli.core.encoders import load_encoder
 from sfc_cli.core.features import FeatureExtractor
-from sfc_cli.data.davis import DavisDataset
+from sfc_cli.core.ranks import Ranks
 from sfc_cli.data.masks import read_ids
+from sfc_cli.data.results import ResultsFolder
 from sfc_cli.errors import InputError
-from sfc_cli.inference.jobs import Job, prepare_jobs
+from sfc_cli.inference.propagator import Tracked, VideoPropagator
 from sfc_cli.inference.record import RunRecord
-from sfc_cli.inference.runner import run_jobs
-from sfc_cli.inference.video import Labelled, VideoPropagator
+from sfc_cli.inference.run import Run
+from sfc_cli.inference.sequences import list_sequences
+from sfc_cli.progress import Silent
 from sfc_cli.settings import PropagationSettings
 
 MakeDavis = Callable[..., Path]
-
-
-class Silent:
-    def plan(self, frames: int) -> None: ...
-    def sequence(self, name: str, frames: int) -> None: ...
-    def frame(self) -> None: ...
-    def finished(self, name: str, frames: int, seconds: float) -> None: ...
-    def skipped(self, name: str) -> None: ...
 
 
 class SmallCard(VideoPropagator):
@@ -40,12 +35,12 @@ class SmallCard(VideoPropagator):
         self.fits, self.only = fits, only
         self.tries: list[int] = []
 
-    def run(self, frames, first_mask, **options) -> Iterator[Labelled]:  # type: ignore[no-untyped-def, override]
+    def track(self, *inputs: Any, **options: Any) -> Iterator[Tracked]:
         self.tries.append(self._most_at_once)
-        for number, labelled in enumerate(super().run(frames, first_mask, **options)):
+        for number, tracked in enumerate(super().track(*inputs, **options)):
             if number == 1 and self._most_at_once > self.fits and len(self.tries) >= self.only:
                 raise torch.OutOfMemoryError("the card is full")
-            yield labelled
+            yield tracked
 
 
 def _run(data: Path, output: Path, propagator: VideoPropagator) -> RunRecord:
@@ -60,12 +55,19 @@ def _run(data: Path, output: Path, propagator: VideoPropagator) -> RunRecord:
         device="cpu",
         backend="windowed",
     )
-    jobs: list[Job] = prepare_jobs(DavisDataset(root=data), ["first", "second"])
-    run_jobs(jobs, propagator, output, record, Silent())
+    run = Run(
+        sequences=list_sequences(data, None, ["first", "second"]),
+        subject="made",
+        results=ResultsFolder(output),
+        record=record,
+        propagator=propagator,
+        ranks=Ranks(),
+    )
+    run.execute(Silent())
     return record
 
 
-def test_run_jobs__begins_again_with_fewer_frames_at_once(make_davis: MakeDavis, tmp_path: Path) -> None:
+def test_propagate__begins_again_with_fewer_frames_at_once(make_davis: MakeDavis, tmp_path: Path) -> None:
     data = make_davis()
     card = SmallCard(fits=2, only=1)
     record = _run(data, tmp_path / "small", card)
@@ -79,12 +81,12 @@ def test_run_jobs__begins_again_with_fewer_frames_at_once(make_davis: MakeDavis,
         assert (read_ids(path) == read_ids(small)).all()
 
 
-def test_run_jobs__too_small_a_card_names_the_sequence_and_keeps_the_others(
+def test_propagate__too_small_a_card_names_the_sequence_and_keeps_the_others(
     make_davis: MakeDavis, tmp_path: Path
 ) -> None:
     card = SmallCard(fits=0, only=2)
     with pytest.raises(InputError, match="Sequence second \\(64×48\\) does not fit") as caught:
         _run(make_davis(), tmp_path / "out", card)
-    assert "--device cpu" in caught.value.hint
+    assert "`device` cpu" in caught.value.hint
     assert card.tries == [8, 8, 4, 2, 1]
     assert len(list((tmp_path / "out" / "first").glob("*.png"))) == 4

@@ -10,8 +10,8 @@ from sfc_cli.core.features import FeatureExtractor
 from sfc_cli.core.propagation import propagate_labels
 from sfc_cli.data.soft_labels import enlarge_to_mask, shrink_mask
 from sfc_cli.errors import InputError
-from sfc_cli.inference.painting import PaintedMasks
-from sfc_cli.inference.video import VideoPropagator
+from sfc_cli.inference.anchors import MaskAnchors
+from sfc_cli.inference.propagator import VideoPropagator
 from sfc_cli.settings.propagation import PropagationSettings
 
 SETTINGS = PropagationSettings(top_k=4, radius=3.0, temperature=0.1, context_frames=3)
@@ -103,7 +103,7 @@ def test_run__frame_of_another_size(
 
 
 def test_run__no_frame(extractor: FeatureExtractor, first_mask: np.ndarray) -> None:
-    with pytest.raises(InputError, match="no frame"):
+    with pytest.raises(InputError, match="no frames"):
         list(VideoPropagator(extractor, SETTINGS).run([], first_mask))
 
 
@@ -115,12 +115,12 @@ def test_track__batches_end_where_something_is_painted(
 ) -> None:
     later = np.zeros_like(first_mask)
     later[8:30, 20:44] = 90
-    masks = PaintedMasks({1: first_mask, 4: later})
+    masks = MaskAnchors({1: first_mask, 4: later})
     propagator = VideoPropagator(extractor, SETTINGS)
 
     def labels() -> list[np.ndarray | None]:
-        found = list(propagator.track(frames, masks.anchors(), masks.labels))
-        assert [tracked.place for tracked in found] == list(range(len(frames)))
+        found = list(propagator.track(frames, masks))
+        assert [tracked.index for tracked in found] == list(range(len(frames)))
         return [None if tracked.labels is None else tracked.labels() for tracked in found]
 
     one_by_one = labels()
