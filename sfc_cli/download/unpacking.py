@@ -9,14 +9,15 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath
 
-from sfc_cli.download.progress import in_bytes
+from sfc_cli.download.storage import require_room
 from sfc_cli.errors import InputError
+from sfc_cli.files import inside, is_inside_name
 
 
 class ArchiveError(InputError):
-    """An archive that is damaged, incomplete or unsafe, whatever the disk may hold."""
+    """An archive that is damaged, incomplete or unsafe: the file's fault, not the disk's."""
 
 
 def unpack(archive: Path, folder: Path, *, top: str = "", contains: Sequence[str] = ()) -> Path | None:
@@ -43,12 +44,12 @@ def unpack(archive: Path, folder: Path, *, top: str = "", contains: Sequence[str
         shutil.rmtree(work, ignore_errors=True)
         with zipfile.ZipFile(archive) as opened:
             members = _safe_members(opened, archive, top)
-            _check_room(members, folder)
-            for info, path in members:
-                _write_member(opened, info, work / path)
-        missing = [path for path in contains if not (work / path).exists()]
+            require_room(folder, sum(info.file_size for _, info in members))
+            for name, info in members:
+                _write_member(opened, info, inside(work, name))
+        missing = [name for name in contains if not inside(work, name).exists()]
         if missing:
-            raise ArchiveError(f"{archive} does not hold {', '.join(missing)}.", "Is it the right file?")
+            raise ArchiveError(f"{archive} does not contain {', '.join(missing)}.", "Is it the right file?")
         return _take_name(work, folder)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise ArchiveError(f"{archive} is a damaged zip file: {error}.", "Fetch it again.") from None
@@ -58,43 +59,29 @@ def unpack(archive: Path, folder: Path, *, top: str = "", contains: Sequence[str
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _safe_members(
-    opened: zipfile.ZipFile, archive: Path, top: str
-) -> list[tuple[zipfile.ZipInfo, PurePosixPath]]:
-    """Pair every file of the archive with its path below the folder; one bad path refuses the archive."""
-    infos = [info for info in opened.infolist() if not info.is_dir()]
-    paths = []
-    for info in infos:
-        path = PurePosixPath(info.filename)
-        windows = PureWindowsPath(info.filename)
-        leaves = path.is_absolute() or windows.drive or windows.root or ".." in {*path.parts, *windows.parts}
-        if leaves or not path.parts:
+def _safe_members(opened: zipfile.ZipFile, archive: Path, top: str) -> list[tuple[str, zipfile.ZipInfo]]:
+    """Pair every file of the archive with its name below the folder; one bad name refuses the archive."""
+    infos = [info for info in opened.infolist() if not info.filename.endswith("/")]
+    paths = [PurePosixPath(info.filename) for info in infos]
+    if top and all(path.parts[:1] == (top,) and len(path.parts) > 1 for path in paths):
+        paths = [PurePosixPath(*path.parts[1:]) for path in paths]
+    members = [(str(path), info) for path, info in zip(paths, infos, strict=True)]
+    for name, info in members:
+        # Without its top folder a name may lead out that did not before, such as DAVIS/C:/file.
+        if not (is_inside_name(info.filename) and is_inside_name(name)):
             raise ArchiveError(
                 f"{archive} is refused: its member {info.filename!r} would be written outside the folder."
             )
-        kind = stat.S_IFMT(info.external_attr >> 16)
-        if kind not in {0, stat.S_IFREG}:
+        if stat.S_IFMT(info.external_attr >> 16) not in {0, stat.S_IFREG}:
             raise ArchiveError(
                 f"{archive} is refused: its member {info.filename!r} is a link or a special file."
             )
-        paths.append(path)
-    if top and all(path.parts[0] == top and len(path.parts) > 1 for path in paths):
-        paths = [PurePosixPath(*path.parts[1:]) for path in paths]
-    return list(zip(infos, paths, strict=True))
-
-
-def _check_room(members: Sequence[tuple[zipfile.ZipInfo, PurePosixPath]], folder: Path) -> None:
-    needed = sum(info.file_size for info, _ in members)
-    free = shutil.disk_usage(folder.parent).free
-    if needed > free:
-        raise InputError(
-            f"{folder} will take {in_bytes(needed)}, but {folder.parent} has only {in_bytes(free)} free.",
-            "Free some space, or choose another folder with --data.",
-        )
+    return members
 
 
 def _write_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
+    # "x" refuses a name that came before, in whatever way it is written.
     with opened.open(info) as packed, path.open("xb") as file:
         shutil.copyfileobj(packed, file, 1 << 20)
 

@@ -97,6 +97,22 @@ def test_read_manifest__damaged(file: Path, text: str) -> None:
         manifest.read_manifest(file.parent)
 
 
+@pytest.mark.parametrize("name", ["../x.pth", "a/../../x.pth", "/x.pth", "C:\\\\x.pth", "..", ""])
+def test_read_manifest__name_outside_the_folder(file: Path, name: str) -> None:
+    manifest_file = file.parent / "manifest.json"
+    manifest_file.write_text(manifest_file.read_text().replace("pretrained_fc.pth", name))
+    with pytest.raises(InputError, match=r"manifest.json names .*leads out of its folder"):
+        manifest.read_manifest(file.parent)
+
+
+def test_record__cannot_be_written(file: Path) -> None:
+    before = manifest.read_manifest(file.parent)
+    (file.parent / f".manifest.json.{os.getpid()}.part").mkdir()
+    with pytest.raises(InputError, match=r"Cannot write .*manifest\.json: Is a directory"):
+        manifest.record(file, name="fc", source="", sha256="0")
+    assert manifest.read_manifest(file.parent) == before
+
+
 def test_load_encoder__refuses_a_file_that_changed(tmp_path: Path) -> None:
     path = tmp_path / "resnet18-f37072fd.pth"
     path.write_bytes(checkpoint())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sfc_cli.download.archives import unpack
+from sfc_cli.download.unpacking import unpack
 from sfc_cli.errors import InputError
 from tests.download.loopback import davis_zip
 
@@ -55,6 +55,9 @@ def test_unpack__top_folder_is_left_out_if_there(archive: Path, folder: Path, to
         "C:evil",
         "\\evil",
         "//host/evil",
+        "DAVIS/C:/evil",
+        "..",
+        ".",
     ],
 )
 def test_unpack__path_out_of_the_folder(archive: Path, folder: Path, name: str) -> None:
@@ -79,8 +82,8 @@ def test_unpack__link(archive: Path, folder: Path) -> None:
 
 def test_unpack__damaged_member_leaves_nothing(archive: Path, folder: Path) -> None:
     content = bytearray(davis_zip())
-    place = content.index(b"00001.png") + 9
-    content[place + 2] ^= 0xFF
+    index = content.index(b"00001.png") + 9
+    content[index + 2] ^= 0xFF
     archive.write_bytes(bytes(content))
     with pytest.raises(InputError, match="damaged zip file"):
         unpack(archive, folder, top="DAVIS", contains=CONTAINS)
@@ -106,7 +109,7 @@ def test_unpack__same_member_twice(archive: Path, folder: Path) -> None:
 
 
 def test_unpack__incomplete(archive: Path, folder: Path) -> None:
-    with pytest.raises(InputError, match="does not hold Annotations/1080p"):
+    with pytest.raises(InputError, match="does not contain Annotations/1080p"):
         unpack(archive, folder, top="DAVIS", contains=(*CONTAINS, "Annotations/1080p"))
     assert everything_below(folder.parent) == []
 
@@ -142,5 +145,5 @@ def test_unpack__empty_folder_is_simply_filled(archive: Path, folder: Path) -> N
 def test_unpack__room_is_checked_first(archive: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(100, 90, 10))
-    with pytest.raises(InputError, match=r"will take 31 bytes, but .* has only 10 bytes free"):
+    with pytest.raises(InputError, match=r"davis needs 31 bytes more, but .* has only 10 bytes free"):
         unpack(archive, folder, top="DAVIS", contains=CONTAINS)
