@@ -55,6 +55,15 @@ def is_same_or_below(path: Path, folder: Path) -> bool:
     return path.resolve().is_relative_to(folder.resolve())
 
 
+def in_bytes(count: float) -> str:
+    """Return a number of bytes as people read it: in bytes, kB, MB or GB."""
+    for unit in ("bytes", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.2f} GB"
+
+
 def refuse_overwriting(output: Path, inputs: Iterable[Path]) -> None:
     """Make sure that writing a file replaces none of the files that are read.
 

@@ -13,6 +13,7 @@ from typing import Any
 import typer
 
 from sfc_cli.commands.options import in_options
+from sfc_cli.files import in_bytes
 from sfc_cli.progress import Progress
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -106,10 +107,9 @@ class Lines:
         """See ``Progress``."""
         with self._lock:
             self._parts[part] = _Pace(total, done)
-        size = "of unknown size" if self._unit == "bytes" else f"an unknown number of {self._unit}"
-        known = size if total is None else in_units(total, self._unit)
+        size = f"an unknown number of {self._unit}" if total is None else in_units(total, self._unit)
         typer.echo(
-            f"{part}: {f'continuing at {in_units(done, self._unit)} of ' if done else ''}{known}", err=True
+            f"{part}: {f'continuing at {in_units(done, self._unit)} of {size}' if done else size}", err=True
         )
 
     def advance(self, part: str, count: int = 1, text: str = "", **facts: object) -> None:  # noqa: ARG002
@@ -165,6 +165,8 @@ class Bars:
     def begin(self, part: str, total: int | None = None, done: int = 0) -> None:
         """See ``Progress``."""
         with self._lock:
+            if self._bars is None:
+                self.plan(None, "")
             self._parts[part] = _Pace(total, done)
             if not self._each_part:
                 self._bars.update(self._tasks[""], description=part)
@@ -247,14 +249,10 @@ def _make_bars(console: Any, unit: str) -> Any:
 
 
 def in_units(count: float, unit: str) -> str:
-    """Return a number with its unit as people read it, bytes in kB, MB or GB."""
+    """Return a number with its unit as people read it."""
     if unit != "bytes":
         return f"{count:,.0f} {unit}" if isinstance(count, int) else f"{count:.2f} {unit}"
-    for name in ("bytes", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {name}" if name == "bytes" else f"{count:.1f} {name}"
-        count /= 1000
-    return f"{count:.2f} GB"
+    return in_bytes(count)
 
 
 def in_time(seconds: float) -> str:

@@ -14,11 +14,11 @@ from sfc_cli.core import manifest
 from sfc_cli.download.addresses import host_of, page_of
 from sfc_cli.download.catalogue import Entry
 from sfc_cli.download.connection import Patience
-from sfc_cli.download.storage import Folders, confirm, in_bytes, locked, remember, verify
+from sfc_cli.download.storage import Folders, confirm, locked, remember, verify
 from sfc_cli.download.transfer import Part, SourceError, Transfer
 from sfc_cli.download.unpacking import ArchiveError, unpack
 from sfc_cli.errors import InputError, NetworkError, SfcError, UsageError
-from sfc_cli.files import inside, replacing
+from sfc_cli.files import in_bytes, inside, replacing
 from sfc_cli.progress import Progress
 
 

@@ -17,7 +17,7 @@ from sfc_cli.core import manifest
 from sfc_cli.data.davis import DavisDataset
 from sfc_cli.download.catalogue import Entry
 from sfc_cli.errors import InputError
-from sfc_cli.files import inside
+from sfc_cli.files import in_bytes, inside
 from sfc_cli.settings.locations import read_config
 
 _BY_HAND = "put there by hand"
@@ -104,15 +104,6 @@ def require_room(path: Path, needed: int, *, spare: int = 0) -> None:
             f"{path} needs {in_bytes(needed)} more, but {path.parent} has only {in_bytes(free)} free.",
             "Free some space or choose another folder.",
         )
-
-
-def in_bytes(count: float) -> str:
-    """Write a number of bytes as people read it."""
-    for unit in ("bytes", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.2f} GB"
 
 
 def verify(path: Path, entry: Entry) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sfc_cli.download.catalogue import Entry
-from sfc_cli.download.storage import Folders, in_bytes, locked
+from sfc_cli.download.storage import Folders, locked
 from sfc_cli.errors import InputError
 
 HOLD = """
@@ -99,14 +99,6 @@ def test_locked__folder_that_cannot_be_written_to(tmp_path: Path) -> None:
     hint = "Choose a folder that can be written to"
     with pytest.raises(InputError, match=f"Cannot lock .*{hint}"), locked(tmp_path / "no" / "file"):
         pass
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [(0, "0 bytes"), (999, "999 bytes"), (1000, "1.0 kB"), (46_830_571, "46.8 MB"), (2.5e9, "2.50 GB")],
-)
-def test_in_bytes__as_people_read_it(count: float, text: str) -> None:
-    assert in_bytes(count) == text
 
 
 NAMES = ["../x", "a/../../x", "/x", "C:\\x", "C:x", "\\x", ".."]
