@@ -13,13 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from sfc_cli.core.ranks import Ranks, read_ranks
-from sfc_cli.data.frame_folders import FrameIndex
+from sfc_cli.data.frame_index import FrameIndex
 from sfc_cli.errors import UsageError
 from sfc_cli.settings.pretraining import PretrainingSettings
-from sfc_cli.training.distribution import JointBatchNorm2d, join_batchnorm
-from sfc_cli.training.loading import load_batches
-from sfc_cli.training.plan import Plan
-from sfc_cli.training.stepping import Stepper
+from sfc_cli.training.batches import Plan, load_batches
+from sfc_cli.training.stepping import JointBatchNorm2d, Stepper, join_batchnorm
 
 CPU = torch.device("cpu")
 
@@ -117,3 +115,20 @@ def test_join_batchnorm__shares_tensors_and_names() -> None:
     assert joined_model.state_dict().keys() == before.keys()
     evaluated = joined_model.eval()(torch.ones(1, 3, 2, 2))
     assert evaluated.shape == (1, 4, 2, 2)
+
+
+def test_stepper__sums_accumulated_gradients_to_their_mean(index: FrameIndex, small: Callable) -> None:
+    settings = small(batch_size=2, accumulate=2)
+    plan = Plan(index, settings)
+    batches = list(load_batches(plan, settings, rank=0, steps=(0, 1), device=CPU, workers=0))
+    stepper = Stepper(settings, CPU, Ranks())
+    stepper.optimizer.step = lambda: None  # type: ignore[method-assign, assignment]
+    weight = stepper.model.online_encoder.conv1.weight
+    gradients, losses = [], []
+    for part in batches:
+        # Momentum 1 leaves the target as it is, so that both parts meet the same target.
+        losses.append(stepper.step([part], 1.0))
+        gradients.append(weight.grad.clone())
+    loss = stepper.step(batches, 1.0)
+    torch.testing.assert_close(loss, sum(losses) / 2)
+    torch.testing.assert_close(weight.grad, sum(gradients) / 2)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -8,9 +9,16 @@ import cv2
 import numpy as np
 import pytest
 
-from sfc_cli.data import frame_folders
-from sfc_cli.data.frame_folders import cache_file, index_frames
-from sfc_cli.data.probing import probe_image
+from sfc_cli.data import frame_index
+from sfc_cli.data.frame_index import (
+    cache_file,
+    find_frames_folder,
+    find_index,
+    has_images,
+    index_frames,
+    probe_image,
+    read_index,
+)
 from sfc_cli.errors import InputError
 
 
@@ -33,7 +41,7 @@ def test_index_frames__takes_every_folder_of_images_as_a_video(tmp_path: Path) -
     root = tmp_path / "set"
     for name in ("b/2.png", "b/1.JPG", "a/deep/0.jpg", "top.jpg", "b/.hidden.jpg", ".git/x.jpg"):
         write_image(root / name)
-    (root / "b" / "notes.txt").write_text("no image")
+    (root / "b" / "notes.txt").write_text("not an image")
     index = index_frames(root)
     assert [(video.name, video.frames) for video in index.videos] == [
         (".", ("top.jpg",)),
@@ -101,7 +109,7 @@ def test_index_frames__looks_at_files_once(tmp_path: Path, monkeypatch: pytest.M
     root = tmp_path / "set"
     write_image(root / "a" / "0.jpg")
     first = index_frames(root)
-    monkeypatch.setattr(frame_folders, "probe_images", lambda _: pytest.fail("looked again"))
+    monkeypatch.setattr(frame_index, "probe_image", lambda _: pytest.fail("looked again"))
     assert index_frames(root) == first
 
 
@@ -165,4 +173,96 @@ def test_fingerprint__ignores_where_the_set_lies(tmp_path: Path) -> None:
 
 
 def test_probe_image__reads_the_size(tmp_path: Path) -> None:
-    assert probe_image(write_image(tmp_path / "0.png", (7, 5))).size == (7, 5)
+    assert probe_image(write_image(tmp_path / "0.png", (7, 5))) == ((7, 5), "")
+
+
+def make_videos(folder: Path, frames: dict[str, list[int]]) -> Path:
+    for video, numbers in frames.items():
+        (folder / video).mkdir(parents=True)
+        for number in numbers:
+            (folder / video / f"{number:05d}.jpg").write_bytes(b"x")
+    return folder
+
+
+def test_find_frames_folder__prefers_all_frames(tmp_path: Path) -> None:
+    assert find_frames_folder(tmp_path) is None
+    thin = make_videos(tmp_path / "train" / "JPEGImages", {"a": [0, 5]})
+    assert find_frames_folder(tmp_path) == thin
+    full = make_videos(tmp_path / "train_all_frames" / "JPEGImages", {"a": [0, 1]})
+    assert find_frames_folder(tmp_path) == full
+    assert find_frames_folder(tmp_path / "train_all_frames") == full
+
+
+def test_find_index__looks_beside_in_and_above(tmp_path: Path) -> None:
+    frames = make_videos(tmp_path / "train_all_frames" / "JPEGImages", {"a": [0]})
+    assert find_index(tmp_path, frames) is None
+    for folder in (tmp_path, frames, frames.parent):
+        (folder / "ytvos.csv").write_text("a,0,1\n")
+        assert find_index(tmp_path, frames) == folder / "ytvos.csv"
+
+
+def test_read_index__numbers_frames_from_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "ytvos.csv"
+    path.write_text("video,first,count\r\n0a1b, 3, 2\r\n\r\nzz,0,1\r\n", encoding="utf-8-sig")
+    assert read_index(path) == [("0a1b", ("00003.jpg", "00004.jpg")), ("zz", ("00000.jpg",))]
+
+
+def test_read_index__reads_a_file_without_heading(tmp_path: Path) -> None:
+    path = tmp_path / "ytvos.csv"
+    path.write_text("a,0,1\n")
+    assert read_index(path) == [("a", ("00000.jpg",))]
+
+
+@pytest.mark.parametrize("line", ["b,1", "b,one,2", "b,1,-2", "b,1,0", ",1,2", "b,1,2,3"])
+def test_read_index__names_a_bad_line(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "ytvos.csv"
+    path.write_text(f"a,0,1\n{line}\n")
+    with pytest.raises(InputError, match=r"ytvos\.csv, line 2"):
+        read_index(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"video,first,count\n", b"\xff\xfe\x00"])
+def test_read_index__refuses_what_lists_nothing(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "ytvos.csv"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"ytvos\.csv"):
+        read_index(path)
+
+
+@pytest.mark.parametrize("name", ["..", "../outside", "a/../../outside", "/etc", "C:\\x", "..\\outside"])
+def test_index_frames__refuses_a_video_that_leads_out_of_the_set(tmp_path: Path, name: str) -> None:
+    frames = tmp_path / "set" / "train_all_frames" / "JPEGImages"
+    for folder in (frames / "0a", tmp_path / "set" / "train_all_frames" / "outside"):
+        write_image(folder / "00000.jpg")
+    (frames.parent / "ytvos.csv").write_text(f"0a,0,1\n{name},0,1\n")
+    with pytest.raises(InputError, match=r"ytvos\.csv, line 2, names .* leads out of its folder"):
+        index_frames(tmp_path / "set")
+
+
+@pytest.mark.parametrize("name", ["..", "/etc/passwd", "../outside/0.jpg", "C:\\x"])
+@pytest.mark.parametrize("field", ["name", "frames"])
+def test_index_frames__distrusts_a_cached_name_that_leads_out(tmp_path: Path, name: str, field: str) -> None:
+    root = tmp_path / "set"
+    write_image(root / "a" / "0.jpg")
+    write_image(tmp_path / "outside" / "0.jpg")
+    first = index_frames(root)
+    content = json.loads(cache_file(root).read_text())
+    content["index"]["videos"][0][field] = name if field == "name" else [name]
+    cache_file(root).write_text(json.dumps(content))
+    assert index_frames(root) == first
+
+
+def test_index_frames__trusts_a_cached_root_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_image(tmp_path / "set" / "0.jpg")
+    first = index_frames(tmp_path / "set")
+    assert first.videos[0].name == "."
+    monkeypatch.setattr(frame_index, "probe_image", lambda _: pytest.fail("looked again"))
+    assert index_frames(tmp_path / "set") == first
+
+
+def test_has_images__looks_into_every_folder(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "settings.json").write_text("{}")
+    assert not has_images(tmp_path)
+    (tmp_path / "a" / "b" / "0.PNG").write_bytes(b"x")
+    assert has_images(tmp_path)

@@ -1,17 +1,21 @@
-"""What is told about a running training, and to whom: a file always, TensorBoard and W&B where wanted."""
+"""What is told about a running training: to the caller, a file, and TensorBoard and W&B where wanted."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from sfc_cli.errors import InputError, UsageError
+from sfc_cli.progress import Progress
 
 METRICS_NAME = "metrics.jsonl"
+_PART = "training"
+_RECENT_STEPS = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +47,9 @@ class StepRecord:
     memory_bytes: int
 
     @property
-    def data_share(self) -> float:
-        """The share of the time spent waiting for frames."""
-        return self.data_seconds / max(self.data_seconds + self.step_seconds, 1e-9)
+    def seconds(self) -> float:
+        """How long the step took in all; never 0."""
+        return max(self.data_seconds + self.step_seconds, 1e-9)
 
 
 class Watcher(Protocol):
@@ -55,10 +59,53 @@ class Watcher(Protocol):
         """Take note of a step."""
 
     def on_note(self, text: str) -> None:
-        """Take note of something worth a line: a skipped file, a save, a quick check."""
+        """Take note of something worth a line: a skipped file, a quick check."""
 
     def close(self) -> None:
         """Finish; called once."""
+
+
+class ProgressWatcher:
+    """Tells the caller, with speeds averaged over the last steps.
+
+    Args:
+        progress: Hears each step.
+        first_step: Steps taken before this run.
+        stop_step: The step to stop before.
+    """
+
+    def __init__(self, progress: Progress, first_step: int, stop_step: int) -> None:
+        self._progress = progress
+        self._recent: deque[StepRecord] = deque(maxlen=_RECENT_STEPS)
+        if first_step < stop_step:
+            progress.plan(stop_step - first_step, "steps")
+            progress.begin(_PART, stop_step, first_step)
+
+    def on_step(self, record: StepRecord) -> None:
+        """Take note of a step."""
+        self._recent.append(record)
+        self._progress.advance(_PART, 1, self._line(record), **dataclasses.asdict(record))
+
+    def on_note(self, text: str) -> None:
+        """Take note of something worth a line."""
+        self._progress.say(text)
+
+    def close(self) -> None:
+        """Say where it ended."""
+        if self._recent:
+            last = self._recent[-1]
+            self._progress.finish(_PART, self._line(last), **dataclasses.asdict(last))
+
+    def _line(self, record: StepRecord) -> str:
+        seconds = sum(one.seconds for one in self._recent)
+        waited = sum(one.data_seconds for one in self._recent) / seconds
+        # A step's images are its speed times its seconds, and every step has as many.
+        images = record.images_per_second * record.seconds * len(self._recent) / seconds
+        return (
+            f"step {record.step:,}/{record.total_steps:,} epoch {record.epoch}/{record.epochs} "
+            f"loss {record.loss:.4f} {images:.1f} images/s data {100 * waited:.0f} % "
+            f"memory {record.memory_bytes / 2**30:.1f} GiB"
+        )
 
 
 class MetricsFile:
@@ -67,6 +114,9 @@ class MetricsFile:
     Args:
         folder: The training's output folder.
         first_step: Steps taken before this run; lines of later steps, lost with a crash, are dropped.
+
+    Raises:
+        InputError: If the file cannot be written.
     """
 
     def __init__(self, folder: Path, first_step: int) -> None:
@@ -129,8 +179,9 @@ class TensorBoardFile:
 
     def on_step(self, record: StepRecord) -> None:
         """Take note of a step."""
-        for name in ("loss", "momentum", "images_per_second", "data_share"):
+        for name in ("loss", "momentum", "images_per_second"):
             self._writer.add_scalar(name, getattr(record, name), record.step)
+        self._writer.add_scalar("data_share", record.data_seconds / record.seconds, record.step)
 
     def on_note(self, text: str) -> None:
         """Take note of something worth a line."""
@@ -157,7 +208,7 @@ class WandbRun:
             import wandb
         except ImportError:
             raise UsageError(
-                "--wandb needs the package wandb, which is missing.", "Type `pip install wandb`."
+                "`wandb` needs the package wandb, which is missing.", "Type `pip install wandb`."
             ) from None
         self._run: Any = wandb.init(project="sfc", dir=str(folder), config=dict(settings), resume="allow")
 
@@ -174,8 +225,8 @@ class WandbRun:
         self._run.finish()
 
 
-def tensorboard_installed() -> bool:
-    """Tell whether event files can be written."""
+def has_tensorboard() -> bool:
+    """Return whether event files can be written."""
     from importlib.util import find_spec
 
     return find_spec("tensorboard") is not None
