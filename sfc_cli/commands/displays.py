@@ -107,7 +107,8 @@ class Lines:
         """See ``Progress``."""
         with self._lock:
             self._parts[part] = _Pace(total, done)
-        size = f"an unknown number of {self._unit}" if total is None else in_units(total, self._unit)
+        unknown = "unknown size" if self._unit == "bytes" else f"an unknown number of {self._unit}"
+        size = unknown if total is None else in_units(total, self._unit)
         typer.echo(
             f"{part}: {f'continuing at {in_units(done, self._unit)} of {size}' if done else size}", err=True
         )

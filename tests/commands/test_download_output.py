@@ -57,7 +57,7 @@ def test_open_display__plain_lines_of_unknown_size(capsys: pytest.CaptureFixture
     with open_display(each_part=True) as display:
         display.plan(None, "bytes")
         display.begin("fc")
-    assert capsys.readouterr().err == "fc: of unknown size\n"
+    assert capsys.readouterr().err == "fc: unknown size\n"
 
 
 @pytest.mark.parametrize("redirected", [False, True])
