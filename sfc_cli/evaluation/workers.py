@@ -53,8 +53,9 @@ def work_on_frames(
         workers: See ``in_processes``.
         progress: Hears how many frames are done; None if nobody follows.
     """
-    progress = progress or Silent()
     jobs = _split_into_jobs(plans)
+    # If every sequence is missing, there is nothing to follow.
+    progress = progress if progress is not None and jobs else Silent()
     total = sum(len(job.truth) for job in jobs)
     progress.plan(total, "frames")
     progress.begin("scoring", total)

@@ -124,8 +124,9 @@ def test_evaluate__outputs_never_replace_files_that_the_folders_link_to(case: Ca
     elsewhere = tmp_path / "elsewhere"
     (case.results / "first").rename(elsewhere)
     (case.results / "first").symlink_to(elsewhere)
-    # A link back up must not be followed for ever.
-    (case.results / "second" / "up").symlink_to(case.results)
+    # Links back up must not be followed for ever: these two would double the folders at every turn.
+    for name in ("up", "again"):
+        (case.results / "second" / name).symlink_to(case.results)
     mask = tmp_path / "one.png"
     (case.results / "second" / "00001.png").rename(mask)
     (case.results / "second" / "00001.png").symlink_to(mask)

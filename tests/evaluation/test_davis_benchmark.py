@@ -349,3 +349,8 @@ def test_evaluate_davis__reports_progress(davis: Path, results: Path) -> None:
 
     evaluate_davis(davis, results, workers=1, progress=Listener())
     assert heard == [("frames", 7), ("scoring", 4, ""), ("scoring", 3, "")]
+    heard.clear()
+    for name in ("first", "second"):
+        shutil.rmtree(results / name)
+    evaluate_davis(davis, results, allow_missing=True, progress=Listener())
+    assert heard == []
