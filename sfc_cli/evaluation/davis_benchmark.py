@@ -13,9 +13,9 @@ from sfc_cli.data.results import ResultsFolder
 from sfc_cli.errors import InputError, UsageError, require_choice
 from sfc_cli.evaluation.decoding import decode_ids
 from sfc_cli.evaluation.mask_benchmark import evaluate_masks
-from sfc_cli.evaluation.plan import Reading, SequencePlan
 from sfc_cli.evaluation.proposals import require_scipy
 from sfc_cli.evaluation.report import Report
+from sfc_cli.evaluation.sequence_plan import Reading, SequencePlan
 from sfc_cli.progress import Progress
 
 Year = Literal["2017", "2016"]

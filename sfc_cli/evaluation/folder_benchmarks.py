@@ -13,8 +13,8 @@ from sfc_cli.data.sequence_names import choose_sequences
 from sfc_cli.errors import InputError
 from sfc_cli.evaluation.decoding import decode_ids
 from sfc_cli.evaluation.mask_benchmark import evaluate_masks
-from sfc_cli.evaluation.plan import SequencePlan
 from sfc_cli.evaluation.report import Report
+from sfc_cli.evaluation.sequence_plan import SequencePlan
 from sfc_cli.evaluation.workers import in_processes
 from sfc_cli.files import inside
 from sfc_cli.progress import Progress

@@ -11,8 +11,8 @@ from sfc_cli.data.jhmdb import JOINT_NAMES, JhmdbDataset, Joints, read_joints
 from sfc_cli.data.results import ResultsFolder
 from sfc_cli.errors import InputError
 from sfc_cli.evaluation.measures import Curve
-from sfc_cli.evaluation.plan import Problems, check_results_folder
 from sfc_cli.evaluation.report import Rates
+from sfc_cli.evaluation.sequence_plan import Problems, check_results_folder
 
 THRESHOLDS = (0.1, 0.2)
 # The protocol takes 0.6 of the diagonal of the box around a person's joints as the person's size.

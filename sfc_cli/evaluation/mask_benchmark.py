@@ -8,7 +8,10 @@ from pathlib import Path
 from sfc_cli.data.results import read_record
 from sfc_cli.data.sequence_names import in_short
 from sfc_cli.errors import InputError
-from sfc_cli.evaluation.plan import (
+from sfc_cli.evaluation.proposals import MOST_PROPOSALS
+from sfc_cli.evaluation.report import Report
+from sfc_cli.evaluation.scoring import SequenceScores, score_plans
+from sfc_cli.evaluation.sequence_plan import (
     Problems,
     SequencePlan,
     check_files,
@@ -16,9 +19,6 @@ from sfc_cli.evaluation.plan import (
     plan_all,
     set_missing_aside,
 )
-from sfc_cli.evaluation.proposals import MOST_PROPOSALS
-from sfc_cli.evaluation.report import Report
-from sfc_cli.evaluation.scoring import SequenceScores, score_plans
 from sfc_cli.progress import Progress
 
 _MOST_LISTED = 5

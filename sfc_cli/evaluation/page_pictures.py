@@ -19,8 +19,8 @@ from sfc_cli.data.overlay import blend
 from sfc_cli.errors import InputError
 from sfc_cli.evaluation.decoding import decode_ids
 from sfc_cli.evaluation.measures import Curve
-from sfc_cli.evaluation.plan import SequencePlan
 from sfc_cli.evaluation.report import ObjectScores, Report
+from sfc_cli.evaluation.sequence_plan import SequencePlan
 from sfc_cli.files import inside
 
 _MOST_FRAMES = 8

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from sfc_cli.data.results import ResultsFolder
 from sfc_cli.data.vip import PART_NAMES, VipDataset
 from sfc_cli.evaluation.decoding import decode_ids
-from sfc_cli.evaluation.plan import (
+from sfc_cli.evaluation.report import Rates
+from sfc_cli.evaluation.sequence_plan import (
     Problems,
     SequencePlan,
     check_files,
@@ -19,7 +20,6 @@ from sfc_cli.evaluation.plan import (
     plan_all,
     set_missing_aside,
 )
-from sfc_cli.evaluation.report import Rates
 from sfc_cli.evaluation.workers import FrameJob, work_on_frames
 from sfc_cli.progress import Progress
 

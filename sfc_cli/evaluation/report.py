@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sfc_cli.evaluation.measures import Curve
-from sfc_cli.evaluation.plan import SequencePlan
+from sfc_cli.evaluation.sequence_plan import SequencePlan
 
 OBJECT_NAMES = ("J-Mean", "J-Recall", "J-Decay", "F-Mean", "F-Recall", "F-Decay")
 GLOBAL_NAMES = ("J&F-Mean", *OBJECT_NAMES)

@@ -10,9 +10,9 @@ import numpy as np
 
 from sfc_cli.evaluation.decoding import decode_ids
 from sfc_cli.evaluation.measures import Curve, Flags, score_frame
-from sfc_cli.evaluation.plan import Reading, SequencePlan
 from sfc_cli.evaluation.proposals import best_pairing, proposal_ids, score_proposals
 from sfc_cli.evaluation.report import ObjectScores
+from sfc_cli.evaluation.sequence_plan import Reading, SequencePlan
 from sfc_cli.evaluation.workers import FrameJob, work_on_frames
 from sfc_cli.progress import Progress
 

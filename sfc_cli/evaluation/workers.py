@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sfc_cli.errors import SfcError, UsageError
-from sfc_cli.evaluation.plan import Reading, SequencePlan
+from sfc_cli.evaluation.sequence_plan import Reading, SequencePlan
 from sfc_cli.progress import Progress, Silent
 
 Job = TypeVar("Job")
