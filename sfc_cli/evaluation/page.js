@@ -1,4 +1,4 @@
-// Sorts a table by the column whose head is clicked; without it the table reads as it stands.
+// Sorts a table by the column whose heading is clicked; without this script the table is read as it is.
 document.querySelectorAll(".with-script").forEach((note) => { note.hidden = false; });
 for (const table of document.querySelectorAll("table.sorts")) {
   const heads = [...table.tHead.rows[0].cells];

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from sfc_cli.data.results import newest_run, runs_of
 from sfc_cli.errors import InputError
-from sfc_cli.evaluation.runs import newest_run, runs_of
 
 
 def make_run(folder: Path, when: int) -> Path:
@@ -31,6 +31,5 @@ def test_newest_run__none(tmp_path: Path) -> None:
         newest_run(tmp_path / "gone")
 
 
-def test_runs_of__a_name_or_the_folders_own(tmp_path: Path) -> None:
-    assert runs_of("davis", Path("/data/DAVIS-2017")) == Path("results/davis")
-    assert runs_of(str(tmp_path / "clips"), tmp_path / "clips") == Path("results/clips")
+def test_runs_of__lie_below_results() -> None:
+    assert runs_of("davis") == Path("results/davis")

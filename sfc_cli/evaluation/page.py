@@ -1,4 +1,4 @@
-"""The page's parts, put together."""
+"""An evaluation as one self-contained web page: no network, and no script needed to read it."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from sfc_cli import __version__
-from sfc_cli.evaluation.comparison import Comparison
-from sfc_cli.evaluation.page.curves import curves
-from sfc_cli.evaluation.page.pictures import worst_frames
-from sfc_cli.evaluation.published import Published
-from sfc_cli.evaluation.report import Report
-from sfc_cli.evaluation.statistics import GLOBAL_NAMES, OBJECT_NAMES
-from sfc_cli.evaluation.tables import counted, missing_note
+from sfc_cli.evaluation.comparison import Comparison, Published
+from sfc_cli.evaluation.page_pictures import curves, worst_frames
+from sfc_cli.evaluation.report import GLOBAL_NAMES, OBJECT_NAMES, Report
+from sfc_cli.evaluation.tables import counts, missing_note
 from sfc_cli.files import write_text
 
-_HERE = Path(__file__).resolve().parent
+_FOLDER = Path(__file__).resolve().parent
 
 
 def write_page(
@@ -29,11 +26,11 @@ def write_page(
     """Write an evaluation as one HTML file with everything inside it.
 
     Raises:
-        InputError: If the file cannot be written, or a mask to show cannot be read any more.
+        InputError: If the file cannot be written, or a mask to show can no longer be read.
     """
     title = escape(f"{report.benchmark} {report.split}: {report.results.name}")
-    style = (_HERE / "style.css").read_text(encoding="utf-8")
-    script = (_HERE / "sort.js").read_text(encoding="utf-8")
+    style = (_FOLDER / "page.css").read_text(encoding="utf-8")
+    script = (_FOLDER / "page.js").read_text(encoding="utf-8")
     parts = [
         _heading(report),
         _numbers(report),
@@ -55,20 +52,12 @@ def write_page(
 
 
 def _heading(report: Report) -> str:
-    counts = ", ".join(
-        counted(number, word)
-        for number, word in (
-            (len(report.sequences), "sequence"),
-            (len(report.objects), "object"),
-            (report.frame_count, "scored frame"),
-        )
-    )
     notes = [*([missing_note(report)] if report.missing else []), *report.warnings]
     warnings = "".join(f'<p class="warning">{escape(note)}</p>' for note in notes)
     return (
         f"<header><h1>{escape(report.benchmark)} {escape(report.split)}</h1>"
         f"<p>{escape(str(report.results))}</p>"
-        f'<p class="quiet">against {escape(str(report.data))}: {counts}</p></header>{warnings}'
+        f'<p class="quiet">against {escape(str(report.data))}: {counts(report)}</p></header>{warnings}'
     )
 
 
@@ -156,8 +145,8 @@ def _objects(report: Report) -> str:
     )
     return (
         '<h2>Per object</h2><p class="quiet"><span class="key-region">J</span>, region similarity, and '
-        '<span class="key-boundary">F</span>, boundary accuracy, from 0 to 1; the line lies at one half. '
-        '<span class="with-script" hidden>Click a head to sort by its column.</span></p>'
+        '<span class="key-boundary">F</span>, boundary accuracy, from 0 to 1; the line is at one half. '
+        '<span class="with-script" hidden>Click a heading to sort by its column.</span></p>'
         f'<div class="wide" tabindex="0"><table class="sorts">{head}<tbody>{body}</tbody></table></div>'
     )
 
@@ -167,8 +156,8 @@ def _worst(report: Report) -> str:
     if not figures:
         return ""
     return (
-        '<h2>Worst frames</h2><p class="quiet">The worst frame of each of the objects that fare worst, '
-        f'around the object; the square shows its colour.</p><div class="frames">{figures}</div>'
+        '<h2>Worst frames</h2><p class="quiet">The worst frame of each of the objects with the lowest '
+        f'scores, around the object; the square shows its colour.</p><div class="frames">{figures}</div>'
     )
 
 
@@ -178,7 +167,7 @@ def _settings(report: Report) -> str:
         for name, value in _flat(report.run)
     )
     if not rows:
-        return '<h2>Settings</h2><p class="quiet">The results hold no run.json.</p>'
+        return '<h2>Settings</h2><p class="quiet">The results have no run.json.</p>'
     return f'<h2>Settings</h2><div class="wide"><table class="settings"><tbody>{rows}</tbody></table></div>'
 
 
@@ -194,7 +183,7 @@ def _footer() -> str:
     return (
         '<footer class="quiet"><p>J is the intersection over union of result and truth, F the harmonic mean '
         "of the boundary's precision and recall. Recall is the share of frames above one half, Decay the "
-        "first quarter's mean less the last quarter's.</p>"
+        "first quarter's mean minus the last quarter's.</p>"
         f"<p>Made by sfc {escape(__version__)}.</p></footer>"
     )
 

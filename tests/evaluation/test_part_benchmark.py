@@ -95,12 +95,12 @@ def test_evaluate_vip__bad_input(data: Path, results: Path, tmp_path: Path) -> N
     with pytest.raises(InputError, match="No video gone"):
         evaluate_vip(data, results, sequences=["gone"])
     write_mask(results / "videos1" / "000000000001.png", np.full((20, 30), 20, np.uint8))
-    with pytest.raises(InputError, match="holds id 20, but the classes are 0 to 19"):
+    with pytest.raises(InputError, match="contains id 20, but the classes are 0 to 19"):
         evaluate_vip(data, results)
     shutil.rmtree(results / "videos2")
     with pytest.raises(InputError, match="No results for sequence videos2") as caught:
         evaluate_vip(data, results)
-    assert "--allow-missing" not in str(caught.value)
+    assert "allow_missing" not in str(caught.value)
 
 
 def test_vip_dataset__frames(data: Path) -> None:

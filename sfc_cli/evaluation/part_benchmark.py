@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from sfc_cli.data.results import ResultsFolder
 from sfc_cli.data.vip import PART_NAMES, VipDataset
-from sfc_cli.errors import InputError
 from sfc_cli.evaluation.decoding import decode_ids
-from sfc_cli.evaluation.plan import FrameJob, Progress, SequencePlan, split_into_jobs
-from sfc_cli.evaluation.preflight import check_files, check_results_folder, note_missing_sequence
-from sfc_cli.evaluation.problems import Problems
-from sfc_cli.evaluation.rates import Rates
-from sfc_cli.evaluation.workers import run_jobs
+from sfc_cli.evaluation.report import Rates
+from sfc_cli.evaluation.sequence_plan import (
+    Problems,
+    SequencePlan,
+    check_files,
+    check_results_folder,
+    plan_all,
+    set_missing_aside,
+)
+from sfc_cli.evaluation.workers import FrameJob, work_on_frames
+from sfc_cli.progress import Progress
 
 Counts = npt.NDArray[np.int64]
 
-_FRAMES_PER_JOB = 8
 _CLASSES = len(PART_NAMES)
-
-
-@dataclass(frozen=True)
-class _JobCounts:
-    counts: Counts
-    strangers: dict[int, Path]
 
 
 def evaluate_vip(
@@ -37,38 +35,35 @@ def evaluate_vip(
     sequences: Sequence[str] | None = None,
     workers: int | None = None,
     *,
-    on_progress: Progress | None = None,
+    progress: Progress | None = None,
 ) -> Rates:
     """Score propagated body parts by the mean IoU of their classes, as the correspondence literature does.
 
-    Every annotated frame counts, the given first one too. Pixels whose true id is no class (20 and above) do
-    not count. A class that is neither in the truth nor in the results has no IoU and stays out of the mean.
+    Every annotated frame counts, the given first one too. Pixels whose true id is not a class (20 and above)
+    do not count. A class that is neither in the truth nor in the results has no IoU and is left out of the
+    mean.
 
     Args:
         data: The data set's folder, in the VIP layout.
         results: The folder with ``<video>/<frame>.png`` of category ids, at the annotations' size.
-        split: The list of videos; all annotated videos where there is none.
+        split: The list of videos; all annotated videos if there is none.
         sequences: Score only these videos.
         workers: How many processes; None for one a core.
-        on_progress: Called with the frames done and the frames in all.
+        progress: Hears how many frames are scored.
 
     Raises:
-        InputError: If a file is missing, damaged or does not fit; all such files are found before scoring.
+        InputError: If a file is missing, damaged or does not fit; all such files are told at once.
     """
     data, results = Path(data), Path(results)
     dataset = VipDataset(root=data)
     names = dataset.sequences(split, sequences)
     check_results_folder(results)
     problems = Problems()
-    plans = []
-    for name in names:
-        try:
-            plans.append(_plan(dataset, name, results, problems))
-        except InputError as error:
-            problems.add_error(name, error)
+    plans = plan_all(names, lambda name: _plan(dataset, name, ResultsFolder(results)), problems)
+    set_missing_aside(plans, problems, allow_missing=None)
     check_files(plans, problems)
     problems.raise_if_any()
-    counts = _count(plans, workers, on_progress, problems)
+    counts = _count(plans, workers, progress, problems)
     problems.raise_if_any()
     rates = class_rates(counts)
     return Rates(
@@ -80,21 +75,25 @@ def evaluate_vip(
         global_scores={"mIoU": float(np.nanmean(rates))},
         each="class",
         rows={name: {"mIoU": float(rate)} for name, rate in zip(PART_NAMES, rates, strict=True)},
-        warnings=["The results equal the truth: is --results the annotations?"]
+        warnings=["The results equal the truth. Are they the annotations?"]
         if counts.sum() == np.trace(counts)
         else [],
     )
 
 
 def class_rates(counts: Counts) -> npt.NDArray[np.float64]:
-    """Return each class's IoU from pixel counts [true, found class]; NaN for a class that is nowhere."""
+    """Return each class's IoU from pixel counts [true, found class]; NaN for a class that occurs nowhere."""
     both = np.diag(counts)
     either = counts.sum(axis=0) + counts.sum(axis=1) - both
     return np.where(either > 0, both / np.maximum(either, 1), np.nan)
 
 
-def count_job(job: FrameJob) -> _JobCounts:
-    """Count pixels by true and found class over a few frames; runs in a worker process."""
+def count_job(job: FrameJob) -> tuple[Counts, dict[int, Path]]:
+    """Count pixels by true and found class over a few frames; runs in a worker process.
+
+    Returns:
+        The counts [true, found class], and ids beyond the classes in the results, each with a file.
+    """
     counts = np.zeros(_CLASSES * _CLASSES, np.int64)
     strangers: dict[int, Path] = {}
     for truth_path, result_path in zip(job.truth, job.results, strict=True):
@@ -103,40 +102,32 @@ def count_job(job: FrameJob) -> _JobCounts:
             strangers.setdefault(int(result.max()), result_path)
             continue
         known = truth < _CLASSES
+        # One number for each pair of true and found class, so that one pass counts them all.
         pairs = truth[known].astype(np.int64) * _CLASSES + result[known]
         counts += np.bincount(pairs, minlength=_CLASSES * _CLASSES)
-    return _JobCounts(counts.reshape(_CLASSES, _CLASSES), strangers)
+    return counts.reshape(_CLASSES, _CLASSES), strangers
 
 
 def _count(
-    plans: Sequence[SequencePlan], workers: int | None, on_progress: Progress | None, problems: Problems
+    plans: Sequence[SequencePlan], workers: int | None, progress: Progress | None, problems: Problems
 ) -> Counts:
-    jobs = split_into_jobs(plans, _FRAMES_PER_JOB)
     counts = np.zeros((_CLASSES, _CLASSES), np.int64)
-    done, total = 0, sum(len(job.truth) for job in jobs)
-    for index, part in run_jobs(count_job, jobs, workers):
-        counts += part.counts
-        done += len(jobs[index].truth)
-        if on_progress is not None:
-            on_progress(done, total)
-        for identity, path in part.strangers.items():
-            message = f"{path} holds id {identity}, but the classes are 0 to {_CLASSES - 1}."
+    for _, (part, strangers) in work_on_frames(count_job, plans, workers, progress):
+        counts += part
+        for identity, path in strangers.items():
+            message = f"{path} contains id {identity}, but the classes are 0 to {_CLASSES - 1}."
             problems.add("ids", path.parent.name, message, "Check that the results belong to this data set.")
     return counts
 
 
-def _plan(dataset: VipDataset, name: str, results: Path, problems: Problems) -> SequencePlan:
+def _plan(dataset: VipDataset, name: str, results: ResultsFolder) -> SequencePlan:
     truth = tuple(dataset.annotations(name))
-    folder = results / name
-    is_there = folder.is_dir() and any(folder.glob("*.png"))
-    if not is_there:
-        note_missing_sequence(folder, name, problems, may_be_allowed=False)
     return SequencePlan(
         name=name,
         objects=tuple(range(_CLASSES)),
         frames=tuple(path.stem for path in truth),
-        folder=folder,
+        folder=results.masks(name),
         truth=truth,
-        results=tuple(folder / path.name for path in truth) if is_there else None,
+        results=tuple(results.mask(name, path.stem) for path in truth),
         starts=(0,) * _CLASSES,
     )

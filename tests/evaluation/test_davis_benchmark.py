@@ -15,7 +15,8 @@ from PIL import Image
 from sfc_cli.data.masks import read_ids, write_mask
 from sfc_cli.errors import InputError, UsageError
 from sfc_cli.evaluation import Report, evaluate_davis
-from sfc_cli.evaluation.statistics import decay
+from sfc_cli.evaluation.report import decay
+from sfc_cli.progress import Silent
 from tests.evaluation.plain import plain_boundary, plain_region
 
 MakeDavis = Callable[..., Path]
@@ -167,7 +168,7 @@ def test_evaluate_davis__allow_missing_scores_zero_and_says_so(davis: Path, resu
 def test_evaluate_davis__truth_as_results_warns(davis: Path) -> None:
     report = evaluate_davis(davis, annotations(davis))
     assert report["global"]["J&F-Mean"] == 1
-    assert report.warnings == ["The results equal the truth in every sequence: is --results the annotations?"]
+    assert report.warnings == ["The results equal the truth in every sequence. Are they the annotations?"]
 
 
 def test_evaluate_davis__empty_results_warn(davis: Path, results: Path) -> None:
@@ -196,7 +197,9 @@ def test_evaluate_davis__reads_the_run(davis: Path, results: Path) -> None:
     (results / "run.json").write_text(json.dumps({"settings": {"top_k": 10}}))
     assert evaluate_davis(davis, results).run == {"settings": {"top_k": 10}}
     (results / "run.json").write_text("not json")
-    assert evaluate_davis(davis, results).run == {}
+    report = evaluate_davis(davis, results)
+    assert report.run == {}
+    assert any("run.json cannot be read" in warning for warning in report.warnings)
 
 
 def test_evaluate_davis__report_reads_like_json(davis: Path, results: Path) -> None:
@@ -289,11 +292,11 @@ def _raw_masks(at: Folders) -> None:
         (_colour, "first/00002.png is an RGB image"),
         (_page, "first/00002.png is not a PNG file"),
         (_truncate, "first/00002.png cannot be decoded"),
-        (_stranger, "first/00002.png holds id 7, but first has the objects 1, 2"),
-        (_no_objects, "first/00000.png holds no object"),
-        (_binary_truth, "--year 2016"),
+        (_stranger, "first/00002.png contains id 7, but first only has objects 1, 2"),
+        (_no_objects, "No objects in the first annotation"),
+        (_binary_truth, "`year` 2016"),
         (_two_frames, "Too few annotated frames"),
-        (_moved_down, "Did you mean --results"),
+        (_moved_down, "Did you mean `results`"),
         (_raw_masks, "sfc convert"),
     ],
 )
@@ -310,10 +313,10 @@ def test_evaluate_davis__unknown_sequence(davis: Path, results: Path) -> None:
         evaluate_davis(davis, results, sequences=["third"])
 
 
-@pytest.mark.parametrize(("option", "value"), [("workers", 0), ("year", "2018")])
-def test_evaluate_davis__bad_setting(davis: Path, results: Path, option: str, value: object) -> None:
-    with pytest.raises(UsageError, match=f"--{option}"):
-        evaluate_davis(davis, results, **{option: value})  # type: ignore[arg-type]
+@pytest.mark.parametrize(("field", "value"), [("workers", 0), ("year", "2018")])
+def test_evaluate_davis__bad_setting(davis: Path, results: Path, field: str, value: object) -> None:
+    with pytest.raises(UsageError, match=f"`{field}`"):
+        evaluate_davis(davis, results, **{field: value})  # type: ignore[arg-type]
 
 
 def test_evaluate_davis__lists_all_problems_at_once(make_davis: MakeDavis, tmp_path: Path) -> None:
@@ -335,6 +338,19 @@ def test_evaluate_davis__lists_all_problems_at_once(make_davis: MakeDavis, tmp_p
 
 
 def test_evaluate_davis__reports_progress(davis: Path, results: Path) -> None:
-    seen: list[tuple[int, int]] = []
-    evaluate_davis(davis, results, on_progress=lambda done, total: seen.append((done, total)))
-    assert seen[-1] == (7, 7)
+    heard: list[tuple[object, ...]] = []
+
+    class Listener(Silent):
+        def plan(self, total: int | None, unit: str) -> None:
+            heard.append((unit, total))
+
+        def advance(self, part: str, count: int = 1, text: str = "", **facts: object) -> None:
+            heard.append((part, count, text, *facts))
+
+    evaluate_davis(davis, results, workers=1, progress=Listener())
+    assert heard == [("frames", 7), ("scoring", 4, ""), ("scoring", 3, "")]
+    heard.clear()
+    for name in ("first", "second"):
+        shutil.rmtree(results / name)
+    evaluate_davis(davis, results, allow_missing=True, progress=Listener())
+    assert heard == []

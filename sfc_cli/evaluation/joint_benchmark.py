@@ -1,4 +1,4 @@
-"""JHMDB poses: the share of propagated joints that land near the true ones (PCK)."""
+"""JHMDB poses: the share of propagated joints that are near the true ones (PCK)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ import numpy as np
 from sfc_cli.data.jhmdb import JOINT_NAMES, JhmdbDataset, Joints, read_joints
 from sfc_cli.data.results import ResultsFolder
 from sfc_cli.errors import InputError
-from sfc_cli.evaluation.preflight import check_results_folder
-from sfc_cli.evaluation.problems import Problems
-from sfc_cli.evaluation.rates import Rates
-from sfc_cli.evaluation.statistics import Curve
+from sfc_cli.evaluation.measures import Curve
+from sfc_cli.evaluation.report import Rates
+from sfc_cli.evaluation.sequence_plan import Problems, check_results_folder
 
 THRESHOLDS = (0.1, 0.2)
-# The protocol takes 0.6 of the diagonal of the box around a person's joints for the size of the person.
+# The protocol takes 0.6 of the diagonal of the box around a person's joints as the person's size.
 _BOX_SHARE = 0.6
 
 
@@ -25,8 +24,8 @@ def evaluate_jhmdb(
 ) -> Rates:
     """Score propagated joints by PCK@0.1 and PCK@0.2, as the correspondence literature does.
 
-    A joint counts as correct if its distance to the true one is at most the threshold times the size of the
-    person. The first frame of a video, which is given, does not count, and neither do joints that were lost.
+    A joint is right if its distance to the true one is at most the threshold times the size of the person.
+    The first frame of a video, which is given, does not count, and neither do joints that were lost.
     Each joint's rate is taken over all frames of all videos; the global number is the mean over the joints.
 
     Args:
@@ -36,7 +35,7 @@ def evaluate_jhmdb(
         sequences: Score only these, as ``<action>/<video>``.
 
     Raises:
-        InputError: If a file is missing, damaged or does not fit; all such files are named at once.
+        InputError: If a file is missing, damaged or does not fit; all such files are told at once.
         UsageError: If SciPy, which reads the annotations, is not installed.
     """
     data, results = Path(data), Path(results)
@@ -56,7 +55,7 @@ def evaluate_jhmdb(
             problems.add(
                 "length",
                 name,
-                f"{path} holds {len(found)} frames, the annotation {len(truth)}.",
+                f"{path} has {len(found)} frames, the annotation {len(truth)}.",
                 "Propagate the video again.",
             )
             continue
@@ -69,7 +68,7 @@ def evaluate_jhmdb(
     rates = {f"PCK@{threshold}": _rates(every, threshold) for threshold in THRESHOLDS}
     if not len(every) or np.isnan(every).all():
         raise InputError(
-            f"No joint to score in {results}.", "Every frame after the first is lost or missing."
+            f"No joints to score in {results}.", "Every frame after the first is lost or missing."
         )
     return Rates(
         benchmark=f"JHMDB split {split}",
@@ -90,12 +89,12 @@ def evaluate_jhmdb(
 def joint_distances(found: Joints, truth: Joints) -> Curve:
     """Measure each joint's distance to the true one in sizes of the person, without the first frame.
 
-    The size is 0.6 of the diagonal of the box around the true joints, of which those that were lost in the
-    frame are left out.
+    The size is 0.6 of the diagonal of the box around the true joints of the frame, without those that were
+    lost in it.
 
     Args:
-        found: Pixels, [T, 15, 2]; NaN where a joint was lost.
-        truth: Pixels, [T, 15, 2].
+        found: In pixels, [T, 15, 2]; NaN where a joint was lost.
+        truth: In pixels, [T, 15, 2].
 
     Returns:
         [T − 1, 15]; NaN where a joint was lost.
@@ -107,7 +106,7 @@ def joint_distances(found: Joints, truth: Joints) -> Curve:
         box = np.nanmax(corners[t], axis=0) - np.nanmin(corners[t], axis=0)
         size = _BOX_SHARE * float(np.linalg.norm(box))
         away = np.linalg.norm(found[t] - truth[t], axis=1)
-        # A person of no size at all leaves nothing to measure by: only an exact hit is near.
+        # All joints in one point leave nothing to measure by: only an exact hit is near.
         distances[t] = away / size if size else np.where(away > 0, np.inf, away)
     return distances[1:]
 

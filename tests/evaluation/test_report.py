@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sfc_cli.evaluation.statistics import GLOBAL_NAMES, decay, global_statistics, object_statistics, recall
+from sfc_cli.evaluation.report import GLOBAL_NAMES, decay, global_statistics, object_statistics, recall
 
 
 def test_recall__counts_frames_above_one_half() -> None:

@@ -10,7 +10,7 @@ from sfc_cli.data.jhmdb import JOINT_NAMES, JhmdbDataset, read_joints, write_joi
 from sfc_cli.data.results import ResultsFolder
 from sfc_cli.errors import InputError, UsageError
 from sfc_cli.evaluation import evaluate_jhmdb
-from sfc_cli.evaluation.jhmdb import joint_distances
+from sfc_cli.evaluation.joint_benchmark import joint_distances
 
 VIDEOS = ("walk/one", "walk/two", "wave/three")
 # A person in a box of 30 by 40 pixels: 0.6 of its diagonal of 50 is 30 pixels.
@@ -109,7 +109,7 @@ def test_evaluate_jhmdb__bad_input(data: Path, results: Path) -> None:
     with pytest.raises(InputError) as caught:
         evaluate_jhmdb(data, results)
     for told in (
-        "one.json holds 2 frames, the annotation 4",
+        "one.json has 2 frames, the annotation 4",
         "two.json holds no joints",
         "three.json is missing",
     ):
