@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sfc_cli.data.colours import Colours, Legend, pack, palette_legend, stored_palette
-from sfc_cli.data.masks import Ids
+from sfc_cli.data.colours import Colours, Legend, pack, palette_legend
+from sfc_cli.data.masks import Ids, stored_palette
 from sfc_cli.errors import InputError
 
 # Of masks in the palette's colours, so many others and such a share of the objects' pixels are an accident.

@@ -1,4 +1,4 @@
-"""Turns an image of colours into numbers of colours, and tells solid areas from the rims between them."""
+"""Numbers the colours of an image, and tells solid areas from the rims between them."""
 
 from __future__ import annotations
 
@@ -10,22 +10,28 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Colours = npt.NDArray[np.uint8]
+from sfc_cli.data.colours import Colours
+
 Flags = npt.NDArray[np.bool_]
 Integers = npt.NDArray[np.signedinteger[Any]]
-# Rows and columns of pixels.
-Places = tuple[Integers, ...]
+Floats = npt.NDArray[np.float32]
+# The rows of some pixels and their columns.
+Pixels = tuple[Integers, ...]
 
 _ALL_COLOURS = 1 << 24
 # Half of the eight directions; the other half are their opposites.
 _DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
-# By how much the way over a colour may be longer than the straight way from one neighbour to the other.
-_DETOUR = 1.0
+# By how much the way over a mixed colour may be longer than the straight way between the colours mixed, since
+# values are rounded.
+_LONGEST_DETOUR = 1.0
+# An area of no more solid pixels may be an accident on a rim, which shows within these strides.
+LARGEST_ACCIDENT = 64
+ACCIDENT_STRIDES = (1, 2, 3, 4)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ColourIndex:
-    """An image as numbers of the colours in it.
+    """An image [H, W] as numbers of its N different colours.
 
     Args:
         colours: The different colours, uint8 [N, 3].
@@ -60,13 +66,18 @@ class ColourIndex:
         """Return how many solid pixels each colour has, [N]."""
         return np.bincount(self.flat_numbers[self.solid.ravel()], minlength=len(self.colours))
 
-    def where(self, colours: Flags) -> Places:
-        """Return the rows and columns of the pixels of the flagged colours [N]."""
-        return np.nonzero(colours[self.flat_numbers].reshape(self.numbers.shape))
+    def spread(self, table: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return what a table [N, ...] says of the colour of each pixel, [H, W, ...]."""
+        spread: npt.NDArray[Any] = table[self.flat_numbers]
+        return spread.reshape(*self.numbers.shape, *table.shape[1:])
 
-    def at(self, places: Places) -> Integers:
-        """Return the numbers of the colours at some places."""
-        return self.numbers[places].astype(np.int64)
+    def where(self, colours: Flags) -> Pixels:
+        """Return the pixels of the flagged colours [N]."""
+        return np.nonzero(self.spread(colours))
+
+    def at(self, pixels: Pixels) -> Integers:
+        """Return the numbers of some pixels' colours."""
+        return self.numbers[pixels].astype(np.int64)
 
 
 def index_colours(image: Colours) -> ColourIndex:
@@ -81,6 +92,7 @@ def index_colours(image: Colours) -> ColourIndex:
         size = _ALL_COLOURS
     seen = np.zeros(size, np.bool_)
     seen[packed.ravel()] = True
+    # A table of all colours that there can be is faster than sorting the pixels.
     found = np.flatnonzero(seen)
     table = np.zeros(size, _smallest_type(len(found)))
     table[found] = np.arange(len(found))
@@ -88,21 +100,27 @@ def index_colours(image: Colours) -> ColourIndex:
     return ColourIndex(colours=np.stack(channels, axis=1).astype(np.uint8), numbers=table[packed])
 
 
-def are_blends(image: ColourIndex, places: Places, strides: Sequence[int] = (1,)) -> Flags:
-    """Tell which pixels have a colour strictly between those of two neighbours on opposite sides.
+def difference_from(colours: Colours, colour: Colours) -> npt.NDArray[np.int16]:
+    """Return how far colours [N, 3] are from one colour, in the channel that differs most."""
+    largest: npt.NDArray[np.int16] = np.abs(colours.astype(np.int16) - colour).max(axis=1)
+    return largest
+
+
+def are_blends(image: ColourIndex, pixels: Pixels, strides: Sequence[int] = (1,)) -> Flags:
+    """Return which pixels have a colour strictly between those of two neighbours on opposite sides.
 
     The pixels of a soft edge do, whatever its width; those of a stroke have the same colour on both sides, or
     their own along it.
 
     Args:
         image: The image.
-        places: The pixels to judge.
+        pixels: The pixels to judge.
         strides: How far the neighbours lie, in pixels.
     """
-    rows, columns = places
+    rows, columns = pixels
     height, width = image.numbers.shape
     table = image.colours.astype(np.float32)
-    here = image.at(places)
+    here = image.at(pixels)
     found = np.zeros(len(rows), np.bool_)
     for stride in strides:
         for down, right in _DIRECTIONS:
@@ -116,20 +134,26 @@ def are_blends(image: ColourIndex, places: Places, strides: Sequence[int] = (1,)
                 for sign in (-1, 1)
             ]
             # Most pixels are settled by the numbers alone.
-            open_ = np.flatnonzero(~found & (ends[0] != here) & (ends[1] != here) & (ends[0] != ends[1]))
-            own, first, second = table[here[open_]], table[ends[0][open_]], table[ends[1][open_]]
+            undecided = np.flatnonzero(~found & (ends[0] != here) & (ends[1] != here) & (ends[0] != ends[1]))
+            own, first, second = table[here[undecided]], table[ends[0][undecided]], table[ends[1][undecided]]
             way = _distance(own, first) + _distance(own, second)
-            found[open_] = way <= _distance(first, second) + _DETOUR
+            found[undecided] = way <= _distance(first, second) + _LONGEST_DETOUR
     return found
 
 
-def _distance(first: npt.NDArray[np.float32], second: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    between = first - second
-    distance: npt.NDArray[np.float32] = np.sqrt(np.einsum("nc,nc->n", between, between))
-    return distance
+def _distance(first: Floats, second: Floats) -> Floats:
+    return np.sqrt(squared_distance(first, second))
+
+
+def squared_distance(first: Floats, second: Floats) -> Floats:
+    """Return the squared distances between colours [n, 3], or between each and one [3]."""
+    difference = first - second
+    squared: Floats = np.einsum("nc,nc->n", difference, difference)
+    return squared
 
 
 def _smallest_type(count: int) -> type[np.generic]:
+    # OpenCV cannot erode int32; float32 holds every number up to 2 ** 24.
     if count <= 1 << 8:
         return np.uint8
     return np.uint16 if count <= 1 << 16 else np.float32
