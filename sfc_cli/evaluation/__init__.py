@@ -1,6 +1,6 @@
 """Scoring of results against the truth, without torch: the benchmarks' numbers and what explains them."""
 
-from sfc_cli.evaluation.davis_benchmark import evaluate_davis
+from sfc_cli.evaluation.davis_benchmark import evaluate_davis, evaluate_sequence
 from sfc_cli.evaluation.folder_benchmarks import evaluate_folder, evaluate_youtube_vos
 from sfc_cli.evaluation.joint_benchmark import evaluate_jhmdb
 from sfc_cli.evaluation.measures import boundary_accuracy, region_similarity
@@ -14,6 +14,7 @@ __all__ = [
     "evaluate_davis",
     "evaluate_folder",
     "evaluate_jhmdb",
+    "evaluate_sequence",
     "evaluate_vip",
     "evaluate_youtube_vos",
     "region_similarity",

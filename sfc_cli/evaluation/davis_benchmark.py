@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
+
+import numpy as np
 
 from sfc_cli.data.davis import DavisDataset
-from sfc_cli.data.masks import VOID
+from sfc_cli.data.masks import VOID, Ids, object_ids
 from sfc_cli.data.results import ResultsFolder
 from sfc_cli.errors import InputError, UsageError, require_choice
 from sfc_cli.evaluation.decoding import decode_ids
 from sfc_cli.evaluation.mask_benchmark import evaluate_masks
+from sfc_cli.evaluation.measures import score_frame
 from sfc_cli.evaluation.proposals import require_scipy
-from sfc_cli.evaluation.report import Report
+from sfc_cli.evaluation.report import Report, global_statistics, object_statistics
 from sfc_cli.evaluation.sequence_plan import Reading, SequencePlan
 from sfc_cli.progress import Progress
 
@@ -135,3 +138,43 @@ def _highest_id(path: Path) -> int:
             else "The objects are the ids of the first annotation; check the data set.",
         )
     return highest
+
+
+def evaluate_sequence(truth: Ids, results: Ids) -> dict[str, Any]:
+    """Score the masks of one video that are in memory, as the semi-supervised benchmark does.
+
+    Args:
+        truth: Ids, uint8 [T, H, W]; the objects are those of the first mask, 255 counts as background.
+        results: Ids of the same shape.
+
+    Returns:
+        ``global`` with the seven numbers and ``per_object`` with six each, by id. The first and the last
+        frame are left out.
+
+    Raises:
+        UsageError: If an array is no uint8 [T, H, W] of at least three frames, or the shapes differ.
+        InputError: If the first true mask shows no object.
+    """
+    for name, masks in (("truth", truth), ("results", results)):
+        if masks.dtype != np.uint8 or masks.ndim != 3 or len(masks) < 3:
+            raise UsageError(
+                f"`{name}` is {masks.dtype} {list(masks.shape)}.",
+                "Give uint8 [T, H, W] with at least three frames: the first and the last are not scored.",
+            )
+    if truth.shape != results.shape:
+        raise UsageError(
+            f"`truth` is {list(truth.shape)}, `results` {list(results.shape)}.", "Give one shape."
+        )
+    objects = object_ids(truth[0]).tolist()
+    if not objects:
+        raise InputError("The first true mask shows no object.", "Ids from 1 to 254 are objects.")
+    scores = [
+        score_frame(result, true, objects) for result, true in zip(results[1:-1], truth[1:-1], strict=True)
+    ]
+    region = np.array([one.region for one in scores])  # [n, K]
+    boundary = np.array([one.boundary for one in scores])
+    statistics = {
+        str(identity): object_statistics(region[:, index], boundary[:, index])
+        for index, identity in enumerate(objects)
+    }
+    return {"global": global_statistics(list(statistics.values())), "per_object": statistics}

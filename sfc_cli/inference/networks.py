@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,7 @@ from sfc_cli.core.encoders import EncoderSource, find_encoder, load_encoder
 from sfc_cli.core.features import FeatureExtractor
 from sfc_cli.core.manifest import sha256_of
 from sfc_cli.core.propagation import backend_for
-from sfc_cli.core.propagation.matching import require_reachable
 from sfc_cli.core.ranks import Ranks
-from sfc_cli.core.trunk import STRIDE
 from sfc_cli.inference.propagator import Size, VideoPropagator
 from sfc_cli.inference.record import RunRecord
 from sfc_cli.settings.locations import checkpoints_folder
@@ -96,15 +94,6 @@ class Networks:
     def names(self) -> list[str]:
         """The networks' names, the fine-grained one first."""
         return [source.name for source in self.sources.values()]
-
-    def require_reachable(self, sizes: Iterable[Size]) -> None:
-        """Make sure that frames of these heights and widths have enough cells for ``top_k`` votes.
-
-        Raises:
-            UsageError: If one has not.
-        """
-        for height, width in set(sizes):
-            require_reachable(-(-height // STRIDE), -(-width // STRIDE), self.settings)
 
     def load(self, ranks: Ranks) -> VideoPropagator:
         """Load the networks onto their device.

@@ -314,10 +314,11 @@ class SequenceWriter:
         self._in_order.put(index, [step for step in (*made, labelled.keep) if step is not None])
 
 
-def with_stored_mask(frame: Frame, path: Path) -> Labelled:
+def with_stored_mask(index: int, frame: Frame, path: Path) -> Labelled:
     """Return a frame with the mask that an earlier run wrote.
 
     Args:
+        index: The frame's index in the sequence.
         frame: uint8 [H, W, 3], RGB.
         path: The mask; read when the frame's turn comes.
     """
@@ -325,7 +326,7 @@ def with_stored_mask(frame: Frame, path: Path) -> Labelled:
     def resolve() -> Resolved:
         return given_mask(read_ids(path), np.zeros((1, 0, 0), np.float32))
 
-    return Labelled(frame, resolve, is_done=True)
+    return Labelled(index, frame, resolve, is_done=True)
 
 
 def _run_all(steps: Sequence[InTurn]) -> None:

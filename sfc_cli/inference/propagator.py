@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 from sfc_cli.core.features import FeatureExtractor
+from sfc_cli.core.propagation.matching import require_reachable
 from sfc_cli.core.propagation.tracks import Tracks, repaint
+from sfc_cli.core.trunk import STRIDE
 from sfc_cli.data.frames import Frame
 from sfc_cli.data.masks import Ids
 from sfc_cli.data.soft_labels import Resolved, SoftLabels
@@ -32,12 +34,14 @@ class Labelled:
     """One frame with its result.
 
     Args:
+        index: The frame's index in the sequence.
         frame: uint8 [H, W, 3], RGB.
         resolve: Gives mask, confidence and soft labels; made to be called once, in any thread.
         keep: Keeps on disk what later frames of an interrupted run need of this one.
         is_done: Whether the result is on disk already, from a run that was interrupted.
     """
 
+    index: int
     frame: Frame
     resolve: Callable[[], Resolved]
     keep: Callable[[], None] | None = None
@@ -83,6 +87,15 @@ class VideoPropagator:
         self.backend = backend
         self._most_at_once = _MOST_FRAMES_AT_ONCE if extractor.device.type == "cuda" else 1
 
+    def require_reachable(self, size: Size) -> None:
+        """Make sure that frames of this height and width have enough cells for ``top_k`` votes.
+
+        Raises:
+            UsageError: If they have not.
+        """
+        height, width = size
+        require_reachable(-(-height // STRIDE), -(-width // STRIDE), self.settings)
+
     def use_less_memory(self) -> bool:
         """Work on half as many frames at once from now on; return False if it is one already."""
         if self._most_at_once == 1:
@@ -98,7 +111,12 @@ class VideoPropagator:
         return max(1, min(self._most_at_once, free // (2 * _BYTES_PER_PIXEL * height * width)))
 
     def run(
-        self, frames: Iterable[Frame], anchors: Anchors | Ids, *, input_size: Size | None = None
+        self,
+        frames: Iterable[Frame],
+        anchors: Anchors | Ids,
+        *,
+        input_size: Size | None = None,
+        antialias: bool = False,
     ) -> Iterator[Labelled]:
         """Propagate masks to the frames after them, holding only the context in memory.
 
@@ -106,6 +124,7 @@ class VideoPropagator:
             frames: The frames in order, uint8 [H, W, 3], all of one size.
             anchors: Where labels start, or the first frame's mask, uint8 [H, W], whose 255 is void.
             input_size: Height and width to which frames are resized for the networks; None for their own.
+            antialias: Resize by area, which suits frames much larger than ``input_size``.
 
         Yields:
             Every frame from the first anchor on; a painted mask is the result of its frame.
@@ -116,9 +135,10 @@ class VideoPropagator:
         if isinstance(anchors, np.ndarray):
             anchors = MaskAnchors({0: anchors})
         checked = (_of_size(frame, anchors.size, index) for index, frame in enumerate(frames))
-        for tracked in self.track(checked, anchors, input_size=input_size):
+        for tracked in self.track(checked, anchors, input_size=input_size, antialias=antialias):
             if tracked.labels is not None:
-                yield Labelled(tracked.frame, partial(anchors.resolve, tracked.index, tracked.labels))
+                resolve = partial(anchors.resolve, tracked.index, tracked.labels)
+                yield Labelled(tracked.index, tracked.frame, resolve)
 
     def track(
         self,

@@ -261,5 +261,7 @@ class Run:
 
 
 def _load(networks: Networks, sequences: Sequence[FrameSequence], ranks: Ranks) -> VideoPropagator:
-    networks.require_reachable(sequence.input_size for sequence in sequences)
-    return networks.load(ranks)
+    propagator = networks.load(ranks)
+    for size in {sequence.input_size for sequence in sequences}:
+        propagator.require_reachable(size)
+    return propagator

@@ -239,10 +239,10 @@ class SequenceRun:
     def _stored(self) -> Stamped:
         """Give all frames that have a mask on disk."""
         with closing(ReadAhead(self.sequence.frames.read(), self._frames_waiting)) as frames:
-            for video_frame in frames:
+            for index, video_frame in enumerate(frames):
                 path = self.results.mask(self.name, video_frame.stamp.name)
                 if path.is_file():
-                    yield video_frame.stamp, with_stored_mask(video_frame.frame, path)
+                    yield video_frame.stamp, with_stored_mask(index, video_frame.frame, path)
 
     def _labelled(self, propagator: VideoPropagator, memory: ContextMemory | None, folder: Path) -> Stamped:
         """Give all frames from the first that has a result on."""
@@ -265,13 +265,18 @@ class SequenceRun:
             ):
                 stamp, labels = stamps.popleft(), tracked.labels
                 if memory is not None and self.sequence.without_result <= tracked.index < memory.done:
-                    yield stamp, with_stored_mask(tracked.frame, self.results.mask(self.name, stamp.name))
+                    yield (
+                        stamp,
+                        with_stored_mask(
+                            tracked.index, tracked.frame, self.results.mask(self.name, stamp.name)
+                        ),
+                    )
                     continue
                 if join is not None:
                     labels = join(tracked.index, labels)
                 if labels is not None:
                     resolve = partial(anchors.resolve, tracked.index, labels)
-                    yield stamp, Labelled(tracked.frame, resolve, tracked.keep)
+                    yield stamp, Labelled(tracked.index, tracked.frame, resolve, tracked.keep)
 
     def _propagate_backwards(
         self, propagator: VideoPropagator, anchors: MaskAnchors, store: LabelStore, folder: Path

@@ -61,7 +61,7 @@ def _labelled(number: int, wait: float = 0.0) -> Labelled:
         time.sleep(wait)
         return _resolved(number)
 
-    return Labelled(_frame(number), resolve)
+    return Labelled(number, _frame(number), resolve)
 
 
 def _anchors() -> MaskAnchors:
@@ -223,7 +223,7 @@ def test_sequence_writer__a_frame_is_resolved_once_and_few_wait(tmp_path: Path, 
         with lock:
             waiting += 1
             most = max(most, waiting)
-        return Labelled(_frame(number), resolve)
+        return Labelled(number, _frame(number), resolve)
 
     writer = _open(tmp_path, writing, ALL)
     for number in range(60):
@@ -271,7 +271,9 @@ def test_sequence_writer__an_error_in_the_middle(
 
     def add_all() -> None:
         for number in range(20):
-            writer.add(_stamp(number), Labelled(_frame(5), fail) if number == 5 else _labelled(number))
+            writer.add(
+                _stamp(number), Labelled(number, _frame(5), fail) if number == 5 else _labelled(number)
+            )
         writer.finish()
 
     with pytest.raises(type(error), match="broken"):
@@ -321,7 +323,7 @@ def test_sequence_writer__abandoned_without_waiting_for_what_is_pending(
         return resolve
 
     for number in range(DEPTH):
-        writer.add(_stamp(number), Labelled(_frame(number), slow(number)))
+        writer.add(_stamp(number), Labelled(number, _frame(number), slow(number)))
     writer._is_abandoned = True
     go_on.set()
     writer.abandon()
@@ -396,7 +398,7 @@ def test_with_stored_mask__extras_of_a_complete_sequence(tmp_path: Path, writing
     writer = _open(tmp_path, writing, choice, has_masks=True)
     for number in range(8):
         stem = f"{number:05d}"
-        writer.add(_stamp(number), with_stored_mask(_frame(number), tmp_path / "a" / f"{stem}.png"))
+        writer.add(_stamp(number), with_stored_mask(number, _frame(number), tmp_path / "a" / f"{stem}.png"))
     writer.finish()
     assert len(_decoded(tmp_path / "overlay" / "a.mp4")) == 8
     assert len(list((tmp_path / "cutout" / "a").iterdir())) == 8

@@ -1,0 +1,206 @@
+"""The public face: arrays in, arrays out. ``import sfc_cli`` offers these functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sfc_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from sfc_cli.evaluation import Report
+    from sfc_cli.inference.propagator import VideoPropagator
+    from sfc_cli.settings.propagation import Backend, BatchNormMode, Precision
+
+Ids = npt.NDArray[np.uint8]
+Frame = npt.NDArray[np.uint8]
+
+# What the command does with a video of the user's own: the size that the method was tuned and is scored at.
+DEFAULT_SIZE = 480
+
+
+def load_network(
+    network: str | Path = "mini",
+    semantic: str | Path | None = None,
+    *,
+    checkpoints: Path | str | None = None,
+    device: str = "auto",
+    backend: Backend = "auto",
+    precision: Precision = "exact",
+    top_k: int | None = None,
+    radius: float | None = None,
+    temperature: float | None = None,
+    context_frames: int | None = None,
+    fusion_weight: float | None = None,
+    batchnorm: BatchNormMode | None = None,
+) -> VideoPropagator:
+    """Load a network, or two fused ones, once for many videos.
+
+    Args:
+        network: The fine-grained network: ``mini`` (bundled), ``fine-grained``, ``crw``, ``random18`` …, or
+            the path of a checkpoint.
+        semantic: The semantic network beside it: ``mocov1``, ``vfs`` …, or a path; None for none.
+        checkpoints: The folder of the named networks; None for that of sfc.yaml, ``$SFC_CHECKPOINTS`` or
+            ``./checkpoints``.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+        backend: ``auto``, ``reference``, ``windowed`` or ``fused``; all give the same masks up to ties.
+        precision: ``exact``, or ``fast`` for half precision on a CUDA device.
+        top_k: How many context cells vote for a cell; None for the networks' preset, as for all that follow.
+        radius: Reach on the feature grid, in cells.
+        temperature: Divides the affinities before the softmax.
+        context_frames: How many frames before the target vote, besides the first.
+        fusion_weight: The paper's λ, the weight of the fine-grained features.
+        batchnorm: ``released`` or ``checkpoint``, see ``load_encoder``.
+
+    Returns:
+        What ``propagate`` takes as its ``network``.
+
+    Raises:
+        UsageError: If a name, setting or device cannot be used.
+        InputError: If a checkpoint is missing or damaged.
+    """
+    from sfc_cli.core.ranks import Ranks
+    from sfc_cli.inference.networks import NetworkChoice
+    from sfc_cli.settings.propagation import SettingsChoice
+
+    choice = NetworkChoice(
+        fine_grained=str(network),
+        semantic=None if semantic is None else str(semantic),
+        checkpoints=None if checkpoints is None else Path(checkpoints),
+        settings=SettingsChoice(
+            top_k=top_k,
+            radius=radius,
+            temperature=temperature,
+            context_frames=context_frames,
+            fusion_weight=fusion_weight,
+            batchnorm=batchnorm,
+        ),
+        device=device,
+        backend=backend,
+        precision=precision,
+    )
+    return choice.resolve().load(Ranks())
+
+
+def propagate(
+    frames: Iterable[Frame],
+    mask: Ids | Mapping[int, Ids],
+    *,
+    network: str | Path | VideoPropagator = "mini",
+    size: int | None = DEFAULT_SIZE,
+) -> Ids:
+    """Propagate the mask of a frame to all frames after it.
+
+    Args:
+        frames: RGB, uint8 [T, H, W, 3], or anything that yields uint8 [H, W, 3].
+        mask: Ids of the first frame, uint8 [H, W]: 0 is background, 1…254 are objects, 255 is void; or masks
+            by the index of their frame, each of which says where the objects are that it shows.
+        network: What ``load_network`` returned, or a name or path for it.
+        size: The short side, in pixels, that larger frames are shrunk to for the network; None for their own.
+
+    Returns:
+        The masks, uint8 [T, H, W], with the ids of ``mask``; background before the first mask.
+
+    Raises:
+        UsageError: If frames or masks have another shape or type, or ``top_k`` cells cannot be reached.
+        InputError: If there are no frames, or sizes differ.
+    """
+    return np.stack(list(propagate_stream(frames, mask, network=network, size=size)))
+
+
+def propagate_stream(
+    frames: Iterable[Frame],
+    mask: Ids | Mapping[int, Ids],
+    *,
+    network: str | Path | VideoPropagator = "mini",
+    size: int | None = DEFAULT_SIZE,
+) -> Iterator[Ids]:
+    """Propagate like ``propagate``, one frame at a time: memory does not grow with the number of frames.
+
+    Yields:
+        The mask of each frame, uint8 [H, W].
+
+    Raises:
+        UsageError: See ``propagate``.
+        InputError: See ``propagate``.
+    """
+    from sfc_cli.inference.anchors import MaskAnchors
+    from sfc_cli.inference.own_video import shrunken
+
+    anchors = MaskAnchors(_checked_masks(mask))
+    propagator = load_network(network) if isinstance(network, str | Path) else network
+    resized = shrunken(anchors.size, size)
+    propagator.require_reachable(resized or anchors.size)
+    count = 0
+    labelled = propagator.run(map(_checked_frame, frames), anchors, input_size=resized, antialias=True)
+    for one in labelled:
+        while count < one.index:
+            yield np.zeros(anchors.size, np.uint8)
+            count += 1
+        yield one.mask()
+        count += 1
+
+
+def evaluate(truth: Ids | Path | str, results: Ids | Path | str, **options: Any) -> dict[str, Any] | Report:
+    """Score masks by J and F, as the DAVIS benchmark does.
+
+    Args:
+        truth: True masks of one video, uint8 [T, H, W]; or the folder of a data set in the DAVIS layout.
+        results: Masks of the same shape; or the folder with ``<sequence>/<frame>.png``.
+        options: With folders, what ``evaluate_davis`` takes besides.
+
+    Returns:
+        A mapping, or a report that reads like one: ``["global"]["J&F-Mean"]`` and the six other numbers,
+        ``["per_object"]`` by name. Of a video the objects are the ids of its first true mask; the first and
+        the last frame are left out.
+
+    Raises:
+        UsageError: If the arrays have another shape or type.
+        InputError: If a file is missing or damaged, or the first true mask shows no object.
+    """
+    from sfc_cli.evaluation import evaluate_davis, evaluate_sequence
+
+    if isinstance(truth, np.ndarray) and isinstance(results, np.ndarray):
+        return evaluate_sequence(truth, results)
+    if isinstance(truth, np.ndarray) or isinstance(results, np.ndarray):
+        raise UsageError("`truth` and `results` must both be arrays, or both folders.")
+    return evaluate_davis(Path(truth), Path(results), **options)
+
+
+def _checked_masks(mask: Ids | Mapping[int, Ids]) -> dict[int, Ids]:
+    masks = dict(mask) if isinstance(mask, Mapping) else {0: mask}
+    if not masks:
+        raise UsageError("`mask` has no masks.", "Give the ids of one frame, or of several by index.")
+    for index, one in masks.items():
+        if not isinstance(one, np.ndarray) or one.dtype != np.uint8 or one.ndim != 2:
+            raise UsageError(
+                f"`mask` of frame {index} is {_described(one)}.", "Give ids as a NumPy array, uint8 [H, W]."
+            )
+        if index < 0 or not ((one != 0) & (one != 255)).any():
+            raise UsageError(
+                f"`mask` of frame {index} shows no object.", "Give indices from 0, and ids from 1 to 254."
+            )
+    shapes = {one.shape for one in masks.values()}
+    if len(shapes) > 1:
+        raise UsageError(
+            f"`mask` has masks of several sizes: {sorted(shapes)}.", "All need the frames' size."
+        )
+    return masks
+
+
+def _checked_frame(frame: Frame) -> Frame:
+    if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
+        raise UsageError(
+            f"A frame of `frames` is {_described(frame)}.", "Give RGB as NumPy arrays, uint8 [H, W, 3]."
+        )
+    return frame
+
+
+def _described(value: object) -> str:
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} {list(value.shape)}"
+    return f"of type {type(value).__name__}"
