@@ -118,7 +118,8 @@ class Remarks:
 
     def lines(self) -> tuple[str, ...]:
         """Return the sentences in their order, and then one of each kind about masks."""
-        return (*self._sentences, *(_shown(found) for found in self._of_masks.values()))
+        # Threads add in no order.
+        return (*self._sentences, *sorted(_shown(found) for found in self._of_masks.values()))
 
 
 def _shown(found: list[tuple[str, str]]) -> str:

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from sfc_cli.conversion.mask_sources import MOST_PIXELS, MaskSource, Reader, Reference, Remarks
-from sfc_cli.data.colours import Colours, Legend, pack, palette_legend, palette_spellings, stored_palette
-from sfc_cli.data.masks import Ids, open_image, read_ids, refuse_soft_edges
+from sfc_cli.data.colours import Colours, Legend, pack, palette_legend, palette_spellings
+from sfc_cli.data.mask_kinds import (
+    COLOURS,
+    GREY,
+    HALF_OPAQUE,
+    STORES_IDS,
+    TRANSPARENCY,
+    colours_on_black,
+    has_cut_out_picture,
+    open_image,
+    soft_grey_levels,
+    stored_kind_of,
+)
+from sfc_cli.data.masks import Ids, read_ids, stored_palette
 from sfc_cli.data.painted_masks import PaintedSequence
 from sfc_cli.data.results import CUTOUT_FOLDER
 from sfc_cli.data.sequence_names import in_short
@@ -24,10 +34,6 @@ from sfc_cli.errors import InputError
 # Of masks in the palette's colours, so many others and such a share of the objects' pixels are an accident.
 _MOST_STRAYS = 7
 _STRAY_SHARE = 0.02
-# Of the neighbouring opaque pixels of a painted mask nearly all are equal, of a photograph few.
-_LEAST_FLAT = 0.5
-# Pixels below half of full opacity are background.
-_OPAQUE = 128
 
 
 @dataclass(frozen=True)
@@ -46,15 +52,16 @@ class StoredMasks:
 
     def reader(self, masks: Sequence[MaskSource], reference: Reference | None) -> Reader:
         """See ``MaskInput``. Where a sequence's grey masks hold 0 and 255 alone, 255 is object 1."""
-        if _are_cutouts(masks):
+        paths = [mask.path for mask in masks]
+        if _are_cutouts(paths):
             return _read_cutout
-        try:
-            return _plain_reader(masks, reference)
-        except InputError:
-            # Neither ids nor known colours: a person painted them, in one program or another.
-            if self.are_raw or _have_strays(masks):
-                raise
-            return _painted_reader(masks, self.remarks)
+        found = _certain_reader(paths, reference)
+        if not isinstance(found, InputError):
+            return found
+        # Neither ids nor known colours: a person painted them, in one program or another.
+        if self.are_raw or _have_strays(paths):
+            raise found
+        return _painted_reader(masks, self.remarks)
 
 
 @dataclass(frozen=True)
@@ -68,141 +75,111 @@ class SoftMasks:
         return _read_soft
 
 
-def format_and_mode(path: Path) -> tuple[str, str]:
-    """Return an image file's format, such as ``PNG``, and its mode, such as ``P`` for indexed.
+def choose_legend(masks: Iterable[Colours], reference: Reference | None) -> Legend | None:
+    """Find out which ids the colours of a sequence's masks name.
 
-    Raises:
-        InputError: If the file is missing or not an image.
-    """
-    try:
-        with Image.open(path) as image:
-            return image.format or "unknown", image.mode
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing.") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path} cannot be decoded as an image: {error}.", "Replace the file.") from None
-
-
-def choose_legend(masks: Iterable[tuple[Path, Colours]], annotation: Path, truth: Ids) -> Legend:
-    """Find out in which channel order a sequence's colours name the ids of its first annotation.
-
-    The released script's files hold the annotation's palette with red and blue exchanged. An order fits if it
-    knows every colour of the masks; if both fit, the one that agrees better with the first annotation.
+    Without a data set those of the DAVIS palette are known. With one, its first annotation may have a palette
+    of its own, which the released script's files hold with red and blue exchanged. An order fits if it knows
+    every colour of the masks; if both fit, the one that agrees better with the first annotation.
 
     Args:
         masks: The sequence's masks as colours [H, W, 3], the first frame's first.
-        annotation: The first annotation's file.
-        truth: Its ids [H, W].
+        reference: The first annotation, if there is a data set.
 
-    Raises:
-        InputError: If neither order fits.
+    Returns:
+        What each colour stands for; None if a colour is unknown.
     """
     import cv2
 
     seen: npt.NDArray[np.int64] = np.empty(0, np.int64)
     first: Colours | None = None
-    some_path = annotation
-    for path, colours in masks:
+    for colours in masks:
         first = colours if first is None else first
-        some_path = path
         seen = np.union1d(seen, np.unique(pack(colours)))
-    table = stored_palette(annotation)
+    if first is None or reference is None:
+        legend = palette_legend()
+        return legend if legend.knows(seen).all() else None
+    table = stored_palette(reference.annotation)
     fitting = []
     for swapped in (False, True):
         legend = palette_legend(table, swapped=swapped)
-        if first is not None and legend.knows(seen).all():
-            ids = legend.read(first, some_path)
+        if legend.knows(seen).all():
+            truth, ids = reference.truth, legend.read(first, reference.annotation)
             same_size = cv2.resize(ids, truth.shape[::-1], interpolation=cv2.INTER_NEAREST)
             fitting.append((int(((same_size == truth) & (truth != 0)).sum()), not swapped, legend))
-    if not fitting:
-        known = palette_legend(table)
-        colour = int(seen[~known.knows(seen)][0])
-        raise InputError(
-            f"The masks beside {some_path} use the colour "
-            f"({colour >> 16}, {colour >> 8 & 255}, {colour & 255}), which {annotation} does not have.",
-            "Check that `data` is the data set that the masks were made from.",
-        )
-    return max(fitting, key=lambda item: item[:2])[2]
+    return max(fitting, key=lambda item: item[:2])[2] if fitting else None
 
 
-def _mode_of(path: Path) -> str:
-    return format_and_mode(path)[1]
-
-
-def _plain_reader(masks: Sequence[MaskSource], reference: Reference | None) -> Reader:
-    """Return the reader of masks whose ids are certain.
-
-    Raises:
-        InputError: If those of a mask are not.
-    """
-    paths = [mask.path for mask in masks]
-    is_binary = _are_binary(paths)
-    legend = _legend_of(paths, reference)
+def _certain_reader(paths: Sequence[Path], reference: Reference | None) -> Reader | InputError:
+    """Return the reader of masks that all store ids or known colours; otherwise the reason why not."""
+    grey: set[int] = set()
+    coloured = []
+    for path in paths:
+        kind = stored_kind_of(path)
+        if kind is None:
+            return _doubt(path, "is an image of a kind whose colours may mean anything")
+        if kind == GREY:
+            values = read_ids(path)
+            if levels := soft_grey_levels(values):
+                return _doubt(path, f"has soft edges: {levels} grey levels between 0 and 255")
+            grey.update(np.unique(values).tolist())
+        if kind == TRANSPARENCY and colours_on_black(_pixels(path)) is None:
+            return _doubt(path, "shows black objects on a transparent ground")
+        if kind not in STORES_IDS:
+            coloured.append(path)
+    legend = choose_legend(map(_read_colours, coloured), reference)
+    if legend is None:
+        return _unknown_colour(coloured, reference)
+    # Then 255 is an object, not void.
+    is_binary = 255 in grey and grey <= {0, 255}
 
     def read(mask: MaskSource) -> Ids:
-        colours = _read_colours(mask.path)
-        if colours is not None:
-            return legend.read(colours, mask.path)
+        kind = stored_kind_of(mask.path)
+        if kind not in STORES_IDS:
+            return legend.read(_read_colours(mask.path), mask.path)
         ids = read_ids(mask.path)
-        return ids // 255 if is_binary and _mode_of(mask.path) == "L" else ids
+        return ids // 255 if is_binary and kind == GREY else ids
 
     return read
 
 
-def _are_binary(paths: Iterable[Path]) -> bool:
-    """Return whether a sequence's grey masks hold 0 and 255 alone: then 255 is an object, not void.
-
-    Raises:
-        InputError: If one of them holds more grey levels than ids.
-    """
-    found: set[int] = set()
-    for path in paths:
-        if _mode_of(path) == "L":
-            values = read_ids(path)
-            found.update(np.unique(values).tolist())
-            refuse_soft_edges(values, path)
-    return 255 in found and found <= {0, 255}
+def _doubt(path: Path, why: str) -> InputError:
+    return InputError(f"{path} {why}.", "Save all masks as indexed PNGs, or in the palette's colours.")
 
 
-def _legend_of(paths: Sequence[Path], reference: Reference | None) -> Legend:
-    """Return what the colours of a sequence mean.
-
-    Raises:
-        InputError: If that is not certain for one of them.
-    """
-    coloured = ((path, colours) for path in paths if (colours := _read_colours(path)) is not None)
+def _unknown_colour(coloured: Sequence[Path], reference: Reference | None) -> InputError:
+    """Say which colours of which mask are not in the palette."""
+    legend = palette_legend(None if reference is None else stored_palette(reference.annotation))
+    found = ((path, _read_colours(path)) for path in coloured)
+    outside = ((path, colours[~legend.knows(pack(colours))]) for path, colours in found)
+    path, unknown = next((path, unknown) for path, unknown in outside if unknown.size)
+    red, green, blue = unknown[0]
+    count = len(np.unique(pack(unknown)))
+    found_colours = f"{count} colours" if count > 1 else "1 colour"
     if reference is None:
-        legend = palette_legend()
-        for path, colours in coloured:
-            legend.read(colours, path)
-        return legend
-    first = next(coloured, None)
-    if first is None:
-        return palette_legend()
-    return choose_legend(chain([first], coloured), reference.annotation, reference.truth)
+        where = "the DAVIS palette"
+        hint = "Save masks without smoothing or lossy compression, in the palette's colours."
+    else:
+        where = f"the palette of {reference.annotation}"
+        hint = "Check that `data` is the data set that the masks were made from."
+    return InputError(
+        f"{path} has {found_colours} outside {where}, the first is ({red}, {green}, {blue}).", hint
+    )
 
 
-def _read_colours(path: Path) -> Colours | None:
-    """Return the colours [H, W, 3] of an RGB file, black where it is transparent; None for one of ids.
-
-    Raises:
-        InputError: If the file has another mode, or transparency alone tells black objects from background.
-    """
-    mode = _mode_of(path)
-    if mode in {"P", "L", "1"}:
-        return None
-    if mode not in {"RGB", "RGBA"}:
-        raise InputError(f"{path} is an image of mode {mode}, whose colours may mean anything.")
-    colours: Colours = np.asarray(open_image(path))
-    if mode == "RGBA":
-        opaque = colours[..., 3] >= _OPAQUE
-        if not opaque.all() and (opaque & ~colours[..., :3].any(axis=2)).any():
-            raise InputError(f"{path} shows black objects on a transparent ground.")
-        colours = colours[..., :3] * opaque[..., None]
-    return colours
+def _pixels(path: Path) -> Colours:
+    return np.asarray(open_image(path))
 
 
-def _have_strays(masks: Sequence[MaskSource]) -> bool:
+def _read_colours(path: Path) -> Colours:
+    """Return the colours [H, W, 3] of a file, black where it is transparent."""
+    pixels = _pixels(path)
+    # Black objects on a transparent ground never come here.
+    on_black = colours_on_black(pixels) if pixels.shape[2] == 4 else pixels
+    return pixels[..., :3] if on_black is None else on_black
+
+
+def _have_strays(paths: Sequence[Path]) -> bool:
     """Return whether a sequence's masks are in the palette's colours but for some accident.
 
     Numbering all colours because of it would exchange objects. Smoothed masks have many foreign colours.
@@ -210,10 +187,10 @@ def _have_strays(masks: Sequence[MaskSource]) -> bool:
     legend = palette_legend()
     known = unknown = 0
     foreign: npt.NDArray[np.int64] = np.empty(0, np.int64)
-    for mask in masks:
-        if _mode_of(mask.path) != "RGB":
+    for path in paths:
+        if stored_kind_of(path) != COLOURS:
             continue
-        found, counts = np.unique(pack(np.asarray(open_image(mask.path))), return_counts=True)
+        found, counts = np.unique(pack(_pixels(path)), return_counts=True)
         is_known = legend.knows(found)
         known += int(counts[is_known & (found != 0)].sum())
         unknown += int(counts[~is_known].sum())
@@ -253,32 +230,21 @@ def _tell_legend(numbered: dict[int, tuple[int, int, int]], sequence: str, remar
         remarks.add(f"The colours{f' of {sequence}' if sequence else ''} were numbered: {legend}.")
 
 
-def _are_cutouts(masks: Sequence[MaskSource]) -> bool:
-    """Return whether the files of a sequence show their objects by transparency, whatever the colours.
+def _are_cutouts(paths: Sequence[Path]) -> bool:
+    """Return whether the files of a sequence show their object by transparency, whatever the colours.
 
-    Their folder says so, or the opaque pixels of one show a picture.
+    Their folder says so, or one of them shows a picture.
     """
-    if any(_mode_of(mask.path) != "RGBA" for mask in masks):
+    if any(stored_kind_of(path) != TRANSPARENCY for path in paths):
         return False
-    folders = (folder.name for mask in masks for folder in list(mask.path.absolute().parents)[:2])
-    return CUTOUT_FOLDER in folders or any(_shows_picture(mask.path) for mask in masks)
-
-
-def _shows_picture(path: Path) -> bool:
-    pixels = np.asarray(open_image(path))
-    alpha = pixels[..., 3]
-    if alpha.min() >= _OPAQUE:
-        return False
-    packed = pixels.view(np.uint32)[..., 0]
-    both = (alpha[:, 1:] == 255) & (alpha[:, :-1] == 255)
-    equal = both & (packed[:, 1:] == packed[:, :-1])
-    return bool(both.any() and equal.sum() < _LEAST_FLAT * both.sum())
+    folders = (folder.name for path in paths for folder in list(path.absolute().parents)[:2])
+    return CUTOUT_FOLDER in folders or any(has_cut_out_picture(_pixels(path)) for path in paths)
 
 
 def _read_cutout(mask: MaskSource) -> Ids:
     """Return 1 where a cut-out is opaque and 0 elsewhere, uint8 [H, W]."""
-    alpha = np.asarray(open_image(mask.path).getchannel("A"))
-    return (alpha >= _OPAQUE).astype(np.uint8)
+    opacity = np.asarray(open_image(mask.path).getchannel("A"))
+    return (opacity >= HALF_OPAQUE).astype(np.uint8)
 
 
 def _read_soft(mask: MaskSource) -> Ids:

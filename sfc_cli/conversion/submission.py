@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 
 from sfc_cli.conversion.mask_sources import MaskSource, Remarks
-from sfc_cli.conversion.stored_masks import format_and_mode
 from sfc_cli.data.davis import DavisDataset
+from sfc_cli.data.mask_kinds import opened_image
 from sfc_cli.data.masks import Ids, encode_mask, object_ids, read_ids
 from sfc_cli.data.sequence_names import in_short
 from sfc_cli.errors import InputError
@@ -194,7 +194,8 @@ def _require_indexed(path: Path) -> None:
     """Make sure that an image file stores ids beyond doubt; other forms store them in their own way."""
     if path.suffix in _OTHER_FORMS:
         return
-    stored, mode = format_and_mode(path)
+    with opened_image(path) as image:
+        stored, mode = image.format, image.mode
     if (stored, mode) != ("PNG", "P"):
         raise InputError(
             f"{path} is not an indexed PNG but {stored} of mode {mode}.",

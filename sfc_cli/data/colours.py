@@ -7,13 +7,28 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sfc_cli.data.masks import Ids, open_image, palette
 from sfc_cli.errors import InputError
 
+Ids = npt.NDArray[np.uint8]
 Colours = npt.NDArray[np.uint8]
 
 # The DAVIS evaluation package and its successors write these where PASCAL VOC has 192.
 _DAVIS_192 = 191
+
+
+def palette() -> Colours:
+    """Return the DAVIS (PASCAL VOC) palette, uint8 [256, 3], RGB."""
+    # The bits of an id are spread over the three channels, three bits a channel, the highest first.
+    ids = np.arange(256)
+    channels = [
+        sum(((ids >> (3 * bit + channel)) & 1) << (7 - bit) for bit in range(3)) for channel in range(3)
+    ]
+    return np.stack(channels, axis=1).astype(np.uint8)
+
+
+def palette_spellings() -> list[Colours]:
+    """Return the DAVIS palette in the two spellings that are in use, uint8 [256, 3] each."""
+    return [palette(), np.where(palette() == 192, _DAVIS_192, palette())]
 
 
 class Legend:
@@ -33,14 +48,14 @@ class Legend:
         return np.isin(packed, self._packed)
 
     def read(self, colours: Colours, path: Path) -> Ids:
-        """Turn colours [H, W, 3] into ids [H, W].
+        """Return the ids [H, W] of colours [H, W, 3].
 
         Raises:
-            InputError: If a colour is none of the legend's.
+            InputError: If the legend lacks one of the colours.
         """
         packed = pack(colours)
-        place = np.searchsorted(self._packed, packed).clip(max=len(self._packed) - 1)
-        unknown = self._packed[place] != packed
+        entries = np.searchsorted(self._packed, packed).clip(max=len(self._packed) - 1)
+        unknown = self._packed[entries] != packed
         if unknown.any():
             red, green, blue = colours[unknown][0]
             count = len(np.unique(packed[unknown]))
@@ -48,7 +63,7 @@ class Legend:
                 f"{path} has {count} colours outside the palette, the first is ({red}, {green}, {blue}).",
                 "Save masks without smoothing or lossy compression, in the palette's colours.",
             )
-        ids: Ids = self._ids[place]
+        ids: Ids = self._ids[entries]
         return ids
 
 
@@ -56,11 +71,6 @@ def pack(colours: Colours) -> npt.NDArray[np.int64]:
     """Pack colours [..., 3] into one number each."""
     wide = colours.astype(np.int64)
     return (wide[..., 0] << 16) | (wide[..., 1] << 8) | wide[..., 2]
-
-
-def palette_spellings() -> list[Colours]:
-    """Return the DAVIS palette in the two spellings that are about, uint8 [256, 3] each."""
-    return [palette(), np.where(palette() == 192, _DAVIS_192, palette())]
 
 
 def palette_legend(table: Colours | None = None, *, swapped: bool = False) -> Legend:
@@ -78,9 +88,3 @@ def palette_legend(table: Colours | None = None, *, swapped: bool = False) -> Le
         for identity, colour in enumerate(pack(colours[:, ::-1] if swapped else colours)):
             ids.setdefault(int(colour), identity)
     return Legend(ids)
-
-
-def stored_palette(path: Path) -> Colours | None:
-    """Return the palette of an indexed image, uint8 [n, 3]; None if it has none."""
-    flat = open_image(path).getpalette()
-    return None if flat is None else np.array(flat, np.uint8).reshape(-1, 3)

@@ -7,46 +7,32 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
+from sfc_cli.data.colours import Colours, Ids, palette
+from sfc_cli.data.mask_kinds import GREY, STORES_IDS, open_image, soft_grey_levels, stored_kind
 from sfc_cli.errors import InputError
 from sfc_cli.files import write_bytes
 
-Ids = npt.NDArray[np.uint8]
+__all__ = [
+    "VOID",
+    "Ids",
+    "encode_mask",
+    "object_ids",
+    "open_image",
+    "palette",
+    "read_first_mask",
+    "read_ids",
+    "refuse_soft_edges",
+    "stored_palette",
+    "write_mask",
+]
 
 VOID = 255
-# DAVIS stores its masks with the PASCAL VOC colours: bits of the id spread over the three channels.
-_MOST_GREY_IDS = 32
 _PNG_LEVEL = 1
 
 
-def palette() -> npt.NDArray[np.uint8]:
-    """Return the DAVIS (PASCAL VOC) palette, uint8 [256, 3], RGB."""
-    ids = np.arange(256)
-    channels = [
-        sum(((ids >> (3 * bit + channel)) & 1) << (7 - bit) for bit in range(3)) for channel in range(3)
-    ]
-    return np.stack(channels, axis=1).astype(np.uint8)
-
-
 _PALETTE_BYTES = palette().tobytes()
-
-
-def open_image(path: Path) -> Image.Image:
-    """Open and fully decode an image file.
-
-    Raises:
-        InputError: If the file is missing or damaged.
-    """
-    try:
-        with Image.open(path) as image:
-            image.load()
-            return image
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing.") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path} cannot be decoded as an image: {error}.", "Replace the file.") from None
 
 
 def read_ids(path: Path) -> Ids:
@@ -58,8 +44,11 @@ def read_ids(path: Path) -> Ids:
     Raises:
         InputError: If the file is missing or damaged, or stores colours instead of ids.
     """
-    image = open_image(path)
-    if image.mode not in {"P", "L", "1"}:
+    return _ids_of(open_image(path), path)
+
+
+def _ids_of(image: Image.Image, path: Path) -> Ids:
+    if stored_kind(image) not in STORES_IDS:
         raise InputError(
             f"{path} is {_described(image)}, not an indexed or grey mask.",
             "In a data set masks store ids: make it indexed, for example with `sfc convert FOLDER OUT`, "
@@ -78,16 +67,17 @@ def read_first_mask(path: Path) -> Ids:
         uint8 [H, W], ids as stored; 255 is void.
 
     Raises:
-        InputError: If the file stores colours, has soft edges or holds no object.
+        InputError: If the file stores colours, has soft edges or has no objects.
     """
-    ids = read_ids(path)
-    if open_image(path).mode == "L":
+    image = open_image(path)
+    ids = _ids_of(image, path)
+    if stored_kind(image) == GREY:
         ids = _ids_of_grey(ids, path)
     objects = object_ids(ids)
     if objects.size == 0:
         void = " apart from void (255)" if (ids == VOID).any() else ""
         raise InputError(
-            f"{path} holds no object: every pixel is background (0){void}.",
+            f"No objects in {path}: every pixel is background (0){void}.",
             "Paint at least one object with an id from 1 to 254.",
         )
     return ids
@@ -103,40 +93,28 @@ def _ids_of_grey(values: Ids, path: Path) -> Ids:
 
 
 def refuse_soft_edges(values: Ids, path: Path, *, by_area: bool = False) -> None:
-    """Make sure that the values of a grey mask are ids, not a smoothed edge between 0 and 255.
+    """Make sure that the values of a grey mask [H, W] are ids, not a smoothed edge between 0 and 255.
 
     Args:
-        values: The mask, uint8 [H, W].
+        values: The mask.
         path: Its file, for the error.
-        by_area: Refuse few values too, if 255 stands beside them and none of them fills an area. Right for
-            a first mask, whose objects are to be seen; later ones may shrink to a line.
+        by_area: See ``soft_grey_levels``.
 
     Raises:
         InputError: If they are not.
     """
-    found = np.unique(values)
-    between = found[(found > 0) & (found < 255)]
-    has_soft_edges = between.size > _MOST_GREY_IDS or (
-        by_area and 255 in found and not _has_solid_area(values, between)
-    )
-    if has_soft_edges:
+    levels = soft_grey_levels(values, by_area=by_area)
+    if levels:
         raise InputError(
-            f"{path} is a grey mask with soft edges: {between.size} grey levels between 0 and 255.",
-            "Save it without smoothing: one flat value an object, or 0 and 255 alone.",
+            f"{path} is a grey mask with soft edges: {levels} grey levels between 0 and 255.",
+            "Save it without smoothing: one flat value for each object, or only 0 and 255.",
         )
 
 
-def _has_solid_area(values: Ids, candidates: Ids) -> bool:
-    """Tell whether any candidate value fills a 3×3 square: objects do, the rim of a soft edge does not."""
-    height, width = values.shape
-    if min(height, width) < 3:
-        return True
-    centre = values[1:-1, 1:-1]
-    flat = np.isin(centre, candidates)
-    for dy in range(3):
-        for dx in range(3):
-            flat &= values[dy : height - 2 + dy, dx : width - 2 + dx] == centre
-    return bool(flat.any())
+def stored_palette(path: Path) -> Colours | None:
+    """Return the palette of an indexed image, uint8 [n, 3]; None if it has none."""
+    flat = open_image(path).getpalette()
+    return None if flat is None else np.array(flat, np.uint8).reshape(-1, 3)
 
 
 def object_ids(ids: Ids) -> Ids:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from sfc_cli.data.mask_kinds import TRANSPARENCY, MaskKind
 from sfc_cli.data.masks import VOID, Ids
 from sfc_cli.data.painting.colour_index import Integers
-from sfc_cli.data.painting.kinds import TRANSPARENCY, Colour, Painting, colour_at, pixels
+from sfc_cli.data.painting.flattening import Colour
 from sfc_cli.data.painting.numbering import number_masks
-from sfc_cli.data.painting.opening import open_painting
+from sfc_cli.data.painting.paintings import Painting, in_pixels, read_painting
 from sfc_cli.errors import InputError
 
 # An object of fewer pixels, or of a smaller share of the image, is likely a slip of the brush.
@@ -36,7 +37,7 @@ class PaintedMask:
     path: Path
     ids: Ids
     legend: dict[int, Colour]
-    kind: str
+    kind: MaskKind
     remarks: tuple[str, ...]
 
 
@@ -64,7 +65,7 @@ def read_painted_masks(paths: Sequence[Path], *, size: tuple[int, int] | None = 
     Raises:
         InputError: If a file is missing, damaged, of another size, no mask, or holds no object.
     """
-    paintings = [open_painting(path, size=size) for path in paths]
+    paintings = [read_painting(path, size=size) for path in paths]
     numbered, _ = number_masks(paintings)
     masks = [
         _finish(painting, found.ids, found.remarks)
@@ -90,7 +91,7 @@ class PaintedSequence:
         self._paths = list(paths)
         seen: list[Painting] = []
         for path in self._paths:
-            painting = open_painting(path)
+            painting = read_painting(path)
             seen.append(dataclasses.replace(painting, flat=painting.flat.without_pixels()))
         self._numbered, self._given = number_masks(seen)
 
@@ -106,14 +107,14 @@ class PaintedSequence:
             InputError: If the file is gone by now.
         """
         found = self._numbered[place]
-        return _finish(open_painting(self._paths[place]), found.ids, found.remarks)
+        return _finish(read_painting(self._paths[place]), found.ids, found.remarks)
 
 
 def _finish(painting: Painting, ids_of_colours: Ids, remarks: tuple[str, ...]) -> PaintedMask:
     flat = painting.flat
     counts = np.bincount(ids_of_colours, weights=flat.counts, minlength=VOID + 1).astype(np.int64)
     legend = {
-        int(identity): colour_at(flat, number)
+        int(identity): flat.colour(number)
         for number, identity in enumerate(ids_of_colours)
         if identity not in (0, VOID) and flat.counts[number]
     }
@@ -137,7 +138,7 @@ def _stray_remarks(ids: Ids, counts: Integers, legend: dict[int, Colour]) -> lis
     for identity in strays[:_MOST_STRAYS_TOLD]:
         y, x = np.unravel_index(int((ids == identity).argmax()), ids.shape)
         remarks.append(
-            f"Object {identity}, colour {legend[identity]}, has only {pixels(int(counts[identity]))}, "
+            f"Object {identity}, colour {legend[identity]}, has only {in_pixels(int(counts[identity]))}, "
             f"at x {x}, y {y}: is it a slip?"
         )
     if len(strays) > _MOST_STRAYS_TOLD:

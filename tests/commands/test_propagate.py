@@ -596,8 +596,8 @@ def _void(path: Path) -> None:
     [
         pytest.param(_rgb, "an RGB image with 3 colours", id="rgb"),
         pytest.param(_soft, "soft edges", id="soft-edges"),
-        pytest.param(_blank, "holds no object", id="no-object"),
-        pytest.param(_void, "holds no object", id="all-void"),
+        pytest.param(_blank, "No objects in", id="no-object"),
+        pytest.param(_void, "No objects in", id="all-void"),
         pytest.param(Path.unlink, "missing", id="missing"),
         pytest.param(_truncate, "cannot be decoded", id="truncated"),
         pytest.param(_empty, "cannot be", id="empty"),

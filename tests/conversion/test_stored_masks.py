@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from sfc_cli.conversion import convert_masks
+from sfc_cli.conversion.mask_sources import Reference
 from sfc_cli.conversion.stored_masks import choose_legend
 from sfc_cli.data.davis import DavisDataset
 from sfc_cli.data.masks import Ids, palette, write_mask
@@ -157,7 +158,7 @@ def test_painted__a_stray_pixel_does_not_exchange_objects(
         colours = palette()[mask]
         colours[0, 0] = (1, 2, 3)
         Image.fromarray(colours).save(results / "first" / f"{name}.png")
-    with pytest.raises(InputError, match=r"results/first/00000\.png has 1 colours outside the palette"):
+    with pytest.raises(InputError, match=r"results/first/00000\.png has 1 colour outside the DAVIS palette"):
         convert_masks(results, Path("out"))
 
 
@@ -168,22 +169,70 @@ def test_choose_legend__by_agreement_with_the_annotation(
 ) -> None:
     # 1 and 4, or 3 and 6, are each other's colour when red and blue change places.
     truth = np.zeros((12, 30), np.uint8)
-    for place, identity in enumerate(identities):
-        truth[2:10, 8 * place : 8 * place + 3 + place] = identity
+    for column, identity in enumerate(identities):
+        truth[2:10, 8 * column : 8 * column + 3 + column] = identity
     write_mask(tmp_path / "a.png", truth)
     colours = palette()[np.roll(truth, 1, axis=1)]
-    masks = [(tmp_path / "m.png", colours[..., ::-1] if swapped else colours)]
-    legend = choose_legend(iter(masks), tmp_path / "a.png", truth)
-    np.testing.assert_array_equal(legend.read(masks[0][1], Path("m")), np.roll(truth, 1, axis=1))
+    stored = colours[..., ::-1] if swapped else colours
+    legend = choose_legend(iter([stored]), Reference(tmp_path / "a.png"))
+    assert legend is not None
+    np.testing.assert_array_equal(legend.read(stored, Path("m")), np.roll(truth, 1, axis=1))
 
 
 def test_choose_legend__neither_order_fits(tmp_path: Path) -> None:
     truth = np.ones((4, 4), np.uint8)
     write_mask(tmp_path / "a.png", truth)
     colours = np.full((4, 4, 3), (11, 22, 33), np.uint8)
-    with pytest.raises(InputError, match=r"\(11, 22, 33\)") as caught:
-        choose_legend(iter([(tmp_path / "m.png", colours)]), tmp_path / "a.png", truth)
-    assert str(tmp_path / "m.png") in caught.value.message
+    assert choose_legend(iter([colours]), Reference(tmp_path / "a.png")) is None
+
+
+def test_raw_masks__a_colour_that_the_annotation_lacks(make_davis: Callable[..., Path]) -> None:
+    data = make_davis({"s": 2})
+    Path("raw").mkdir()
+    for t in range(2):
+        Image.fromarray(np.full((48, 64, 3), (11, 22, 33 * t), np.uint8)).save(f"raw/0_{t}_mask.png")
+    said = r"raw/0_0_mask\.png has 1 colour outside the palette of .*s/00000\.png, .*\(11, 22, 0\)"
+    with pytest.raises(InputError, match=said):
+        convert_masks(Path("raw"), Path("out"), dataset=DavisDataset(root=data))
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "said"),
+    [
+        ("soft", "L", "has soft edges: 100 grey levels"),
+        ("mode", "LA", "whose colours may mean anything"),
+        ("black", "RGBA", "black objects on a transparent ground"),
+    ],
+)
+def test_raw_masks__are_never_taken_for_painted_ones(
+    make_davis: Callable[..., Path], name: str, mode: str, said: str
+) -> None:
+    data = make_davis({"s": 1})
+    picture = {
+        "soft": np.arange(6400, dtype=np.uint8).reshape(64, 100) % 101,
+        "mode": np.zeros((48, 64, 2), np.uint8),
+        "black": np.dstack([np.zeros((48, 64, 3)), 255 * np.eye(48, 64)]).astype(np.uint8),
+    }[name]
+    Path("raw").mkdir()
+    image = Image.fromarray(picture)
+    assert image.mode == mode
+    image.save("raw/0_0_mask.png")
+    with pytest.raises(InputError, match=said):
+        convert_masks(Path("raw"), Path("out"), dataset=DavisDataset(root=data))
+
+
+def test_stray_pixels__a_grey_mask_beside_them(make_results: MakeResults) -> None:
+    # The reason is that of the first mask in doubt, whichever it is.
+    _, results = make_results()
+    masks = masks_below(results / "first")
+    for name, mask in masks.items():
+        colours = palette()[mask]
+        colours[0, 0] = (1, 2, 3)
+        Image.fromarray(colours).save(results / "first" / f"{name}.png")
+    levels = (np.arange(48 * 64).reshape(48, 64) % 256).astype(np.uint8)
+    Image.fromarray(levels).save(results / "first" / "00002.png")
+    with pytest.raises(InputError, match=r"first/00002\.png has soft edges: 254 grey levels"):
+        convert_masks(results, Path("out"))
 
 
 def _save_soft(path: Path, mask: np.ndarray, ids: tuple[int, ...] = (1, 2), **other: Any) -> None:

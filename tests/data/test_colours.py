@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sfc_cli.data.colours import palette_legend, stored_palette
-from sfc_cli.data.masks import palette, write_mask
+from sfc_cli.data.colours import palette_legend
+from sfc_cli.data.masks import palette, stored_palette, write_mask
 from sfc_cli.errors import InputError
 
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from sfc_cli.data.colours import palette_spellings
+from sfc_cli.data.mask_kinds import COLOURS, GREY, MOST_OBJECTS, TRANSPARENCY
 from sfc_cli.data.masks import VOID, Ids
-from sfc_cli.data.painting.kinds import COLOURS, GREY, TRANSPARENCY, Colour, Painting, colour_at
-from sfc_cli.data.painting.shared_legend import SharedLegend, palette_ids
+from sfc_cli.data.painting.flattening import Colour, FlatMask
+from sfc_cli.data.painting.paintings import SAME_PAINT, Painting
 from sfc_cli.errors import InputError
 
-_MOST_OBJECTS = 254
+# A share of the border that makes a colour look like the background.
+_SURROUNDING = 0.5
+_BLACK: Colour = (0, 0, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +52,7 @@ def number_masks(paintings: list[Painting]) -> tuple[list[Numbered], dict[int, C
             dataclasses.replace(painting, kind=COLOURS) if painting.is_rgb else painting
             for painting in paintings
         ]
-    legend = SharedLegend()
+    legend = _SharedLegend()
     only_white = _is_white_alone(paintings)
     done: dict[int, Numbered] = {}
     for place, painting in enumerate(paintings):
@@ -60,7 +65,7 @@ def number_masks(paintings: list[Painting]) -> tuple[list[Numbered], dict[int, C
     for place, painting in enumerate(paintings):
         if painting.kind == TRANSPARENCY:
             # One object, in other masks perhaps known by its colour.
-            identity = legend.find(colour_at(painting.flat, 1), exactly=False) or 1
+            identity = legend.find(painting.flat.colour(1), exactly=False) or 1
             done[place] = Numbered(ids=np.array([0, identity], np.uint8))
     return [done[place] for place in range(len(paintings))], given
 
@@ -89,14 +94,14 @@ def _stored_ids(painting: Painting, *, only_white: bool) -> Numbered:
 
 def _objects_of(painting: Painting, ids: Ids) -> dict[int, Colour]:
     return {
-        int(ids[number]): colour_at(painting.flat, number)
+        int(ids[number]): painting.flat.colour(number)
         for number in np.flatnonzero(painting.flat.counts).tolist()
         if ids[number] not in (0, VOID)
     }
 
 
 def _number_colours(
-    paintings: list[Painting], legend: SharedLegend
+    paintings: list[Painting], legend: _SharedLegend
 ) -> tuple[list[Numbered], dict[int, Colour]]:
     """Number the objects of coloured masks.
 
@@ -109,22 +114,22 @@ def _number_colours(
         for painting, (background, _) in zip(paintings, backgrounds, strict=True)
     ]
     for painting, numbers in zip(paintings, objects, strict=True):
-        if len(numbers) > _MOST_OBJECTS + 1:
+        if len(numbers) > MOST_OBJECTS + 1:
             raise _too_many(painting.path, len(numbers))
-    by_palette = palette_ids([painting.flat for painting in paintings], objects, legend)
+    by_palette = _palette_ids([painting.flat for painting in paintings], objects, legend)
     given: dict[int, Colour] = {}
     numbered = []
     for painting, numbers, (_, remarks) in zip(paintings, objects, backgrounds, strict=True):
         exactly = painting.flat.changed is None
         ids = np.zeros(len(painting.flat.colours), np.uint8)
         for number in numbers:
-            colour = colour_at(painting.flat, number)
+            colour = painting.flat.colour(number)
             identity = legend.find(colour, exactly=exactly)
             # Two colours of one mask are two objects, however close.
             if identity is None or identity in ids:
                 identity = by_palette[colour] if by_palette else legend.next_id()
                 if identity is None:
-                    raise _too_many(painting.path, _MOST_OBJECTS + 1)
+                    raise _too_many(painting.path, MOST_OBJECTS + 1)
                 legend.learn({identity: colour}, exactly=exactly)
             ids[number] = identity
             given.setdefault(identity, colour)
@@ -137,11 +142,123 @@ def _by_area(painting: Painting) -> list[int]:
     """Return the numbers of the colours that are there by falling area, those of one area by colour."""
     flat = painting.flat
     there = [number for number, count in enumerate(flat.counts) if count]
-    return sorted(there, key=lambda number: (-int(flat.counts[number]), colour_at(flat, number)))
+    return sorted(there, key=lambda number: (-int(flat.counts[number]), flat.colour(number)))
 
 
 def _too_many(path: Path, count: int) -> InputError:
     return InputError(
-        f"{path} has {count:,} colours besides the background, but there are ids for {_MOST_OBJECTS} only.",
+        f"{path} has {count:,} colours besides the background, but there are ids for {MOST_OBJECTS} only.",
         "Paint each object in one flat colour, without smoothing, gradients or texture.",
     )
+
+
+class _SharedLegend:
+    """Which id each colour has, for all masks of one clip."""
+
+    def __init__(self) -> None:
+        self._ids: dict[Colour, int] = {}
+        self._about: dict[Colour, int] = {}
+        self._used: set[int] = set()
+        self._backgrounds: set[Colour] = set()
+
+    def learn(self, objects: dict[int, Colour], *, exactly: bool = True) -> None:
+        """Take over the colours of objects that have their ids; the first id that a colour had stays.
+
+        Args:
+            objects: Colour by id.
+            exactly: The colours are as painted, not as smoothing or compression left them.
+        """
+        for identity, colour in objects.items():
+            self._ids.setdefault(colour, identity)
+            self._used.add(identity)
+            if not exactly:
+                self._about.setdefault(colour, identity)
+
+    def find(self, colour: Colour, *, exactly: bool = True) -> int | None:
+        """Return the id of a known colour, or of the one that it is about; None for a new one.
+
+        Args:
+            colour: The colour.
+            exactly: It is as painted, so that it has to be the same unless the known one is not.
+        """
+        if colour in self._ids:
+            return self._ids[colour]
+        return _closest(colour, (self._about if exactly else self._ids).items())
+
+    def next_id(self) -> int | None:
+        """Return the first id after all that are in use, or else the first gap; None if all are in use."""
+        following = max(self._used, default=0) + 1
+        if following < VOID:
+            return following
+        return next((identity for identity in range(1, VOID) if identity not in self._used), None)
+
+    def background(self, flat: FlatMask) -> tuple[int | None, tuple[str, ...]]:
+        """Choose the colour that is no object: black, or else what covers most of the image's border.
+
+        Returns:
+            The colour's number, None if all are objects, and what to tell about the choice.
+        """
+        border = flat.border_counts
+        colours = [flat.colour(number) for number in range(len(flat.colours))]
+        around = int(border.argmax())
+        share = border[around] / border.sum()
+        exactly = flat.changed is None
+        likely = [number for number, colour in enumerate(colours) if self._is_background(colour, exactly)]
+        if likely:
+            chosen = max(likely, key=lambda number: int(border[number]))
+            if share > _SURROUNDING and border[chosen] * 2 < border[around]:
+                return chosen, (
+                    f"The background is {colours[chosen]}, although {colours[around]} covers {share:.0%} of "
+                    "the border.",
+                )
+            return chosen, ()
+        unknown = [n for n, colour in enumerate(colours) if self.find(colour, exactly=exactly) is None]
+        if not unknown:
+            return None, ()
+        chosen = max(unknown, key=lambda number: int(border[number]))
+        self._backgrounds.add(colours[chosen])
+        return chosen, (
+            f"The background is taken to be {colours[chosen]}, which covers "
+            f"{border[chosen] / border.sum():.0%} of the border: there is no black.",
+        )
+
+    def _is_background(self, colour: Colour, exactly: bool) -> bool:
+        known = {_BLACK, *self._backgrounds}
+        return colour in known if exactly else _closest(colour, [(other, 0) for other in known]) is not None
+
+
+def _palette_ids(masks: list[FlatMask], objects: list[list[int]], legend: _SharedLegend) -> dict[Colour, int]:
+    """Return the DAVIS palette's ids of all object colours; nothing if one of them is not of the palette.
+
+    Args:
+        masks: The masks.
+        objects: The numbers of each mask's object colours.
+        legend: The colours known before; ids other than the palette's rule it out.
+    """
+    entries = [
+        ((int(red), int(green), int(blue)), identity)
+        for spelling in palette_spellings()
+        for identity, (red, green, blue) in enumerate(spelling)
+        if identity
+    ]
+    exact = dict(reversed(entries))
+    found: dict[Colour, int] = {}
+    for flat, numbers in zip(masks, objects, strict=True):
+        for number in numbers:
+            colour = flat.colour(number)
+            identity = exact.get(colour) if flat.changed is None else _closest(colour, entries)
+            known = legend.find(colour, exactly=flat.changed is None)
+            if identity is None or known not in (None, identity):
+                return {}
+            found[colour] = identity
+    return found
+
+
+def _closest(colour: Colour, entries: Iterable[tuple[Colour, int]]) -> int | None:
+    """Return the id of the colour that another one is about; None if it is about none."""
+    best, identity = SAME_PAINT + 1, None
+    for other, number in entries:
+        distance = max(abs(first - second) for first, second in zip(colour, other, strict=True))
+        if distance < best:
+            best, identity = distance, number
+    return identity
