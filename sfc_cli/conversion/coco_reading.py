@@ -37,7 +37,7 @@ class CocoMasks:
     """The masks of a COCO file.
 
     Args:
-        masks: One an image, by sequence and name.
+        masks: One for each image, by sequence and name.
         images: The image of each mask.
         annotations: The annotations of each image, by its id.
         remarks: Told how objects were numbered.
@@ -140,7 +140,7 @@ def _read_image(entry: dict[str, Any], videos: dict[Any, Any], path: Path) -> _I
         if not _is_part(part):
             raise InputError(
                 f"Image {identity} of {path} is refused: {part!r} cannot name a file or folder.",
-                "Correct its file_name.",
+                "Correct its file_name or video.",
             )
     if not file.stem:
         raise InputError(f"Image {identity} of {path} has an empty file_name.", "Correct it.")

@@ -49,11 +49,11 @@ def convert_masks(
 ) -> Converted:
     """Convert masks.
 
-    Read are the released script's files (``<video>_<t>_mask.png``); image files in a folder a sequence, or a
-    zip of them; saved soft labels; and COCO files. Where a sequence's grey masks hold 0 and 255 alone, 255 is
-    object 1; masks that hold neither ids nor the palette's colours are read as ``PaintedSequence`` does. With
-    a data set each mask is brought to the size of its sequence's first annotation by nearest neighbour,
-    except for a submission, which must fit.
+    The source may be the released script's files (``<video>_<t>_mask.png``), image files in one folder for
+    each sequence, a zip of these, saved soft labels, or a COCO file. Where a sequence's grey masks hold 0 and 255
+    alone, 255 is object 1; masks that hold neither ids nor the palette's colours are read as
+    ``PaintedSequence`` does. With a data set each mask is brought to the size of its sequence's first
+    annotation by nearest neighbour, except for a submission, which must fit.
 
     Args:
         source: The folder or file to read.

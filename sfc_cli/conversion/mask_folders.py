@@ -30,15 +30,15 @@ def open_folder(folder: Path, dataset: DavisDataset | None, split: str, remarks:
     """Find the masks of a folder, in order.
 
     Args:
-        folder: Holds either the released script's files, or masks, or a folder of masks a sequence; or soft
-            labels (``.npz``) in the place of masks. Without PNGs other images are taken.
+        folder: Has the released script's files, or masks, or a folder of masks for each sequence; or soft
+            labels (``.npz``) instead of masks. Without PNGs other images are taken.
         dataset: Gives the names that the released script's numbers stand for.
         split: The split whose order numbers the videos.
         remarks: Told of videos of the split that have no mask, and later of what was decided in reading.
 
     Raises:
         UsageError: If the released script's files come without a data set.
-        InputError: If there is no mask, or a file belongs to no video or frame, or a frame has no file.
+        InputError: If there are no masks, a file belongs to no video or frame, or a frame has no file.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is missing or not a folder.", "Give the folder of masks to convert.")
@@ -72,7 +72,7 @@ def unpacked(archive: Path) -> Iterator[Path]:
     paths. Errors that are raised inside name the archive instead of the folder.
 
     Raises:
-        InputError: If the zip is damaged, holds no mask, or a path in it leads out of it.
+        InputError: If the zip is damaged, has no masks, or a path in it leads out of it.
     """
     with tempfile.TemporaryDirectory(prefix="sfc-") as made:
         folder = Path(made)

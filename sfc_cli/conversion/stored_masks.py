@@ -250,5 +250,7 @@ def _read_cutout(mask: MaskSource) -> Ids:
 def _read_soft(mask: MaskSource) -> Ids:
     labels, objects, (height, width) = read_soft_labels(mask.path)
     if height * width > MOST_PIXELS:
-        raise InputError(f"{mask.path} is of a frame too large: {width}×{height} pixels.", "Remove it.")
+        raise InputError(
+            f"{mask.path} is for a frame that is too large: {width}×{height} pixels.", "Remove it."
+        )
     return enlarge_to_mask(labels, objects, height, width)

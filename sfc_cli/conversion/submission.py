@@ -53,13 +53,13 @@ def check_submission(
         The chosen masks by sequence and frame.
 
     Raises:
-        InputError: If a mask is missing, lies in no sequence, or is not stored as an indexed PNG.
+        InputError: If a mask is missing, belongs to no sequence, or is not stored as an indexed PNG.
     """
     by_name = sorted(masks, key=lambda mask: (mask.sequence, mask.stem))
     sequences = {name: list(members) for name, members in groupby(by_name, lambda mask: mask.sequence)}
     if "" in sequences:
         raise InputError(
-            f"{sequences[''][0].path} lies in no folder named after its sequence.",
+            f"{sequences[''][0].path} is not in a folder named after its sequence.",
             "A server takes <sequence>/<frame>.png.",
         )
     if dataset is None:

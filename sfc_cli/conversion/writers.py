@@ -1,4 +1,4 @@
-"""What is written a file at a time: indexed PNGs, frames blended with their masks, a frame to paint on."""
+"""Writes images: indexed PNGs, frames blended with their masks, one frame of a video to paint on."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class MaskWriter(Protocol[Encoded]):
 
 @dataclass(frozen=True)
 class IndexedFolder:
-    """Indexed PNGs in a folder a sequence."""
+    """Indexed PNGs, in one folder for each sequence."""
 
     folder: Path
 
@@ -44,7 +44,7 @@ class IndexedFolder:
 
 @dataclass(frozen=True)
 class OverlayFolder:
-    """Frames blended with their masks, in a folder a sequence."""
+    """Frames blended with their masks, in one folder for each sequence."""
 
     folder: Path
     dataset: DavisDataset

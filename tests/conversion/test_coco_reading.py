@@ -134,6 +134,7 @@ def test_read_coco__boxes_are_left_out() -> None:
         ([_image(1, video="/etc")], [], "refused"),
         ([_image(1, video=3)], [], "refused"),
         ([_image(1, video="..")], [], "refused"),
+        ([_image(1, video="a/b")], [], "refused"),
         ([_image(1, "")], [], "empty file_name"),
         # Half a character, which JSON may hold and no file's name.
         ([_image(1, "s/\ud800.jpg")], [], "refused"),

@@ -211,6 +211,12 @@ def test_overwriting__the_input_links_to_the_output(tmp_path: Path) -> None:
     _refuse(tmp_path, "in", "pool", r"pool/[st]/00000\.png would be written over in/[st]/00000\.png")
     Path("in/s").unlink()
     _refuse(tmp_path, "in", "pool", r"pool/t/00000\.png would be written over in/t/00000\.png")
+    # A link in a folder behind a link would be replaced, though not what it leads to.
+    Path("in/t/00000.png").unlink()
+    Path("in/s").symlink_to(tmp_path / "work/pool/s")
+    Path("pool/s/00000.png").rename("elsewhere.png")
+    Path("pool/s/00000.png").symlink_to(tmp_path / "work/elsewhere.png")
+    _refuse(tmp_path, "in", "pool", r"pool/s/00000\.png would be written over in/s/00000\.png")
 
 
 def test_overwriting__a_link_in_the_output_is_replaced(tmp_path: Path) -> None:

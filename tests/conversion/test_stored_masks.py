@@ -134,7 +134,7 @@ def test_painted__in_a_zip() -> None:
             archive.write(path)
     remarks = convert_masks(Path("in.zip"), Path("out")).remarks
     assert set(masks_below(Path("out"))) == set(masks)
-    # Nothing tells of the place where it was unpacked.
+    # Nothing tells of the folder that it was unpacked to.
     assert remarks[0].startswith("s/00000.png: ")
 
 
@@ -294,15 +294,17 @@ def _save_cutouts(folder: str, masks: dict[str, np.ndarray], *, noise: bool = Tr
     for name, mask in masks.items():
         path = Path(folder, f"{name}.png")
         path.parent.mkdir(parents=True, exist_ok=True)
-        colours = rng.integers(0, 256, (*mask.shape, 3), np.uint8) if noise else np.full((*mask.shape, 3), 77)
+        # Without noise two colours of the palette, which are two objects anywhere else.
+        flat = palette()[np.arange(mask.size).reshape(mask.shape) * 2 // mask.size + 1]
+        colours = rng.integers(0, 256, (*mask.shape, 3), np.uint8) if noise else flat
         Image.fromarray(np.dstack([colours, mask * 255]).astype(np.uint8)).save(path)
 
 
 @pytest.mark.parametrize("folder", ["in", "results/cutout"])
 def test_cutouts__transparency_tells_the_object(folder: str) -> None:
     masks = {f"{name}/0000{t}": np.zeros((9, 9), np.uint8) for name in "ab" for t in range(4)}
-    for place, mask in enumerate(masks.values()):
-        mask[place : place + 2, 3:] = 1
+    for index, mask in enumerate(masks.values()):
+        mask[index : index + 2, 3:] = 1
     # An object that fills the frame, and one that is hidden.
     masks["a/00002"][:], masks["a/00003"][:] = 1, 0
     _save_cutouts(folder, masks)
@@ -327,3 +329,6 @@ def test_cutouts__flat_ones_are_known_by_their_folder() -> None:
     _save_cutouts("results/cutout", {"s/00000": mask}, noise=False)
     convert_masks(Path("results/cutout"), Path("out"))
     require_same(masks_below(Path("out")), {"s/00000": mask})
+    Path("results/cutout").rename("in")
+    convert_masks(Path("in"), Path("out"))
+    assert set(np.unique(masks_below(Path("out"))["s/00000"])) == {0, 1, 2}
