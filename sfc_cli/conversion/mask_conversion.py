@@ -50,8 +50,8 @@ def convert_masks(
     """Convert masks.
 
     The source may be the released script's files (``<video>_<t>_mask.png``), image files in one folder for
-    each sequence, a zip of these, saved soft labels, or a COCO file. Where a sequence's grey masks hold 0 and 255
-    alone, 255 is object 1; masks that hold neither ids nor the palette's colours are read as
+    each sequence, a zip of these, saved soft labels, or a COCO file. Where a sequence's grey masks hold 0 and
+    255 alone, 255 is object 1; masks that hold neither ids nor the palette's colours are read as
     ``PaintedSequence`` does. With a data set each mask is brought to the size of its sequence's first
     annotation by nearest neighbour, except for a submission, which must fit.
 
