@@ -23,15 +23,15 @@ FETCH = """
 import json, resource, sys, time
 from pathlib import Path
 from sfc_cli.core.manifest import hash_file
-from sfc_cli.download.connection import Patience, open_session
-from sfc_cli.download.part import Part
-from sfc_cli.download.progress import open_display
-from sfc_cli.download.transfer import fetch
+from sfc_cli.commands.displays import open_display
+from sfc_cli.download.connection import Patience
+from sfc_cli.download.transfer import Part, Transfer
 source, folder = sys.argv[1:]
 part = Part(Path(folder) / "sfc.bin")
-with open_session() as session, open_display() as display:
+with open_display(each_part=True) as display:
+    display.plan(None, "bytes")
     began = time.perf_counter()
-    fetch(source, part, session=session, report=display.file("file"), patience=Patience())
+    Transfer(name="file", part=part, progress=display, patience=Patience()).fetch(source)
     transfer = time.perf_counter() - began
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.perf_counter()

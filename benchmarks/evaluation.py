@@ -26,7 +26,7 @@ from sfc_cli.data.davis import DavisDataset
 from sfc_cli.data.masks import read_ids, write_mask
 from sfc_cli.evaluation import evaluate_davis
 from sfc_cli.evaluation.decoding import decode_ids, inflater
-from sfc_cli.evaluation.workers import run_jobs
+from sfc_cli.evaluation.workers import in_processes
 
 Pair = tuple[Path, Path]
 _FRAMES_PER_JOB = 8
@@ -123,7 +123,7 @@ def memory(data: Path, folder: Path, results: Path) -> None:
 
 
 def run_all(work: Callable[[Sequence[Pair]], Any], jobs: Sequence[Sequence[Pair]], workers: int) -> list[Any]:
-    return [part for _, part in run_jobs(work, jobs, workers)]
+    return [part for _, part in in_processes(work, jobs, workers)]
 
 
 def decode_with_pillow(pairs: Sequence[Pair]) -> None:

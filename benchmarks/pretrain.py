@@ -23,14 +23,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sfc_cli.core.correspondence import Correspondence
 from sfc_cli.core.matching_loss import matching_loss
-from sfc_cli.data.crops import DEVIATION, MEAN, draw_crop
-from sfc_cli.data.frame_folders import index_frames
-from sfc_cli.data.views import make_views
+from sfc_cli.core.ranks import Ranks
+from sfc_cli.data.frame_index import index_frames
+from sfc_cli.data.views import DEVIATION, MEAN, draw_crop, make_views
 from sfc_cli.settings.locations import find_data
 from sfc_cli.settings.pretraining import PretrainingSettings
-from sfc_cli.training.distribution import Ranks
-from sfc_cli.training.loading import load_batches
-from sfc_cli.training.plan import Plan
+from sfc_cli.training.batches import Plan, load_batches
 from sfc_cli.training.stepping import Stepper, allow_tf32, build_model
 
 LOSS_BATCH = 96
@@ -238,7 +236,7 @@ def report(arguments: argparse.Namespace) -> str:
     # Long enough for every loop, however small the set.
     settings = {
         name: PretrainingSettings(
-            crop_size=crop_size, batch_size=batch_size, precision=name, epochs=1000, clips_per_video=10**6
+            crop_size=crop_size, batch_size=batch_size, precision=name, epochs=1000, frames_per_video=10**6
         )
         for name in ("fp32", "bf16")
     }

@@ -19,8 +19,11 @@ def is_inside_name(name: str) -> bool:
     if not name.strip() or "\0" in name:
         return False
     windows = PureWindowsPath(name)
+    # A time such as 1:05 is a name; only letters are drives.
+    has_drive = windows.drive[:1].isalpha() or windows.drive.startswith("\\\\")
+    is_absolute = has_drive or bool(windows.root) or name.startswith("/")
     parts = {*windows.parts, *PurePosixPath(name).parts}
-    return not (windows.anchor or name.startswith("/") or ".." in parts) and bool(windows.parts)
+    return not is_absolute and ".." not in parts and bool(parts)
 
 
 def require_inside_name(name: str, source: Path | str) -> str:
@@ -50,6 +53,15 @@ def inside(folder: Path, name: str) -> Path:
 def is_same_or_below(path: Path, folder: Path) -> bool:
     """Return whether a path is a folder or file, or lies below it, whatever links lead there."""
     return path.resolve().is_relative_to(folder.resolve())
+
+
+def in_bytes(count: float) -> str:
+    """Return a number of bytes as people read it: in bytes, kB, MB or GB."""
+    for unit in ("bytes", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.2f} GB"
 
 
 def refuse_overwriting(output: Path, inputs: Iterable[Path]) -> None:

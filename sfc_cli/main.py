@@ -12,10 +12,10 @@ from sfc_cli import __version__
 from sfc_cli.commands.convert import convert
 from sfc_cli.commands.download import download
 from sfc_cli.commands.evaluate import evaluate
-from sfc_cli.commands.optional_values import OptionalValueCommand
 from sfc_cli.commands.options import DEBUG_KEY, in_options
 from sfc_cli.commands.pretrain import pretrain
 from sfc_cli.commands.propagate import propagate
+from sfc_cli.commands.propagate_options import OptionalValueCommand
 from sfc_cli.errors import InputError, SfcError
 
 

@@ -81,7 +81,7 @@ def test_imports__are_seen_by_this_test() -> None:
     # Both kinds: at the top, and within a function.
     seen = {name for _, name in _imports(PACKAGE / "commands" / "propagate.py")}
     assert "sfc_cli.settings.propagation" in seen
-    assert "sfc_cli.inference.dataset" in seen
+    assert "sfc_cli.inference.run" in seen
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=_module)

@@ -4,8 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from sfc_cli.errors import InputError
-from sfc_cli.files import PartFile, replacing, write_bytes, write_text
+from sfc_cli.errors import InputError, UsageError
+from sfc_cli.files import (
+    PartFile,
+    in_bytes,
+    inside,
+    is_inside_name,
+    refuse_overwriting,
+    replacing,
+    write_bytes,
+    write_text,
+)
 
 
 def test_write_bytes__makes_folders_and_leaves_nothing_else(tmp_path: Path) -> None:
@@ -107,3 +116,52 @@ def test_part_file__dropped(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
     with pytest.raises(InputError, match=r"Cannot write .*a\.gif"):
         file.keep()
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 bytes"), (999, "999 bytes"), (1000, "1.0 kB"), (46_830_571, "46.8 MB"), (2.5e9, "2.50 GB")],
+)
+def test_in_bytes__as_people_read_it(count: float, text: str) -> None:
+    assert in_bytes(count) == text
+
+
+@pytest.mark.parametrize("name", ["walk", "walk/one", "a.b", "..a", "a..b", "1:05", "ä/ö ü", " x"])
+def test_is_inside_name__names(name: str) -> None:
+    assert is_inside_name(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        " ",
+        ".",
+        "./.",
+        "..",
+        "../x",
+        "a/../../b",
+        "a/..",
+        "/etc",
+        "//host/x",
+        "C:x",
+        "C:\\x",
+        "..\\x",
+        "\\x",
+        "a\0b",
+    ],
+)
+def test_inside__names_that_lead_out(tmp_path: Path, name: str) -> None:
+    assert not is_inside_name(name)
+    with pytest.raises(InputError, match="leads out of its folder"):
+        inside(tmp_path, name)
+
+
+def test_refuse_overwriting__through_links_too(tmp_path: Path) -> None:
+    read, other, link = tmp_path / "read.png", tmp_path / "other.png", tmp_path / "link"
+    read.touch()
+    link.symlink_to(read)
+    refuse_overwriting(other, [read])
+    for path in (read, link, tmp_path / "x" / ".." / "read.png"):
+        with pytest.raises(UsageError, match="which is read"):
+            refuse_overwriting(path, [read])

@@ -85,5 +85,5 @@ def _write_frame(source: Path, output: Path, at: str | None) -> None:
     from sfc_cli.conversion.writers import write_frame
     from sfc_cli.data.videos import parse_moment
 
-    stamp = write_frame(str(source), output, None if at is None else parse_moment(at, "--at"))
+    stamp = write_frame(str(source), output, None if at is None else parse_moment(at, "at"))
     typer.echo(f"frame {stamp.number} ({stamp.seconds:.2f} s): {output}")

@@ -12,6 +12,8 @@ from typing import Any
 
 import typer
 
+from sfc_cli.commands.options import in_options
+from sfc_cli.files import in_bytes
 from sfc_cli.progress import Progress
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -20,19 +22,22 @@ _SECONDS_BETWEEN_EVENTS = 0.1
 
 
 @contextmanager
-def open_display(*, json_lines: bool = False, each_part: bool = False) -> Iterator[Progress]:
+def open_display(
+    command: Any = None, *, json_lines: bool = False, each_part: bool = False
+) -> Iterator[Progress]:
     """Give the display that suits standard error.
 
     Args:
+        command: The Click command, whose options are shown in the place of the library's fields.
         json_lines: Write one JSON object a line to standard output instead.
         each_part: The parts go on side by side: on a terminal each has a bar of its own.
     """
     if json_lines:
         yield JsonLines()
     elif not sys.stderr.isatty():
-        yield Lines()
+        yield Lines(command)
     else:
-        bars = Bars(each_part=each_part)
+        bars = Bars(command, each_part=each_part)
         try:
             yield bars
         finally:
@@ -80,9 +85,14 @@ class JsonLines:
 
 
 class Lines:
-    """A line for each part, and now and then one that says how far a long part is."""
+    """A line for each part, and now and then one that says how far a long part is.
 
-    def __init__(self) -> None:
+    Args:
+        command: See ``open_display``.
+    """
+
+    def __init__(self, command: Any = None) -> None:
+        self._command = command
         self._lock = threading.Lock()
         self._pace = _Pace()
         self._parts: dict[str, _Pace] = {}
@@ -97,10 +107,10 @@ class Lines:
         """See ``Progress``."""
         with self._lock:
             self._parts[part] = _Pace(total, done)
-        size = "of unknown size" if self._unit == "bytes" else f"an unknown number of {self._unit}"
-        known = size if total is None else in_units(total, self._unit)
+        unknown = "unknown size" if self._unit == "bytes" else f"an unknown number of {self._unit}"
+        size = unknown if total is None else in_units(total, self._unit)
         typer.echo(
-            f"{part}: {f'continuing at {in_units(done, self._unit)} of ' if done else ''}{known}", err=True
+            f"{part}: {f'continuing at {in_units(done, self._unit)} of {size}' if done else size}", err=True
         )
 
     def advance(self, part: str, count: int = 1, text: str = "", **facts: object) -> None:  # noqa: ARG002
@@ -121,20 +131,22 @@ class Lines:
 
     def say(self, text: str, **facts: object) -> None:  # noqa: ARG002
         """See ``Progress``."""
-        typer.echo(text, err=True)
+        typer.echo(in_options(text, self._command), err=True)
 
 
 class Bars:
     """Bars on a terminal: one for all parts, or one each.
 
     Args:
+        command: See ``open_display``.
         each_part: Draw a bar for each part.
     """
 
-    def __init__(self, *, each_part: bool) -> None:
+    def __init__(self, command: Any = None, *, each_part: bool) -> None:
         from rich.console import Console
 
         self._console = Console(stderr=True)
+        self._command = command
         self._each_part = each_part
         self._lock = threading.Lock()
         self._pace = _Pace()
@@ -154,6 +166,8 @@ class Bars:
     def begin(self, part: str, total: int | None = None, done: int = 0) -> None:
         """See ``Progress``."""
         with self._lock:
+            if self._bars is None:
+                self.plan(None, "")
             self._parts[part] = _Pace(total, done)
             if not self._each_part:
                 self._bars.update(self._tasks[""], description=part)
@@ -180,6 +194,7 @@ class Bars:
     def say(self, text: str, **facts: object) -> None:  # noqa: ARG002
         """See ``Progress``."""
         # File names may hold brackets, which rich would read as its markup.
+        text = in_options(text, self._command)
         self._console.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
     def close(self) -> None:
@@ -235,14 +250,10 @@ def _make_bars(console: Any, unit: str) -> Any:
 
 
 def in_units(count: float, unit: str) -> str:
-    """Return a number with its unit as people read it, bytes in kB, MB or GB."""
+    """Return a number with its unit as people read it."""
     if unit != "bytes":
         return f"{count:,.0f} {unit}" if isinstance(count, int) else f"{count:.2f} {unit}"
-    for name in ("bytes", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {name}" if name == "bytes" else f"{count:.1f} {name}"
-        count /= 1000
-    return f"{count:.2f} GB"
+    return in_bytes(count)
 
 
 def in_time(seconds: float) -> str:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sfc_cli.commands.options import Checkpoints, Debug
+from sfc_cli.commands.displays import open_display
+from sfc_cli.commands.options import Checkpoints, Debug, in_options
 from sfc_cli.errors import NetworkError, SfcError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from sfc_cli.download.catalogue import Entry
-    from sfc_cli.download.progress import Display
+    from sfc_cli.download.obtain import Request, Row
+    from sfc_cli.download.storage import Folders
+
+_UNLIMITED_WIDTH = 1000
 
 Names = Annotated[
     list[str] | None,
@@ -51,8 +55,13 @@ Verify = Annotated[
     ),
 ]
 
+Json = Annotated[
+    bool, typer.Option("--json", help="Write one JSON object a line to standard output, for programs.")
+]
+
 
 def download(
+    ctx: typer.Context,
     names: Names = None,
     checkpoints: Checkpoints = None,
     data: DataFolder = None,
@@ -62,57 +71,85 @@ def download(
     show: Annotated[bool, typer.Option("--list", help="Show what can be fetched and what is there.")] = False,
     verify: Verify = False,
     jobs: Annotated[int, typer.Option(min=1, help="How many files to fetch at a time.")] = 1,
+    json: Json = False,
     debug: Debug = False,  # noqa: ARG001  # its callback remembers it
 ) -> None:
     """Fetch checkpoints and data sets: each is verified, and there whole or not at all."""
     from sfc_cli.download.catalogue import read_catalogue
-    from sfc_cli.download.listing import print_table
-    from sfc_cli.download.obtain import Request, check, obtain
-    from sfc_cli.download.places import Places
-    from sfc_cli.download.progress import open_display
+    from sfc_cli.download.obtain import Request, list_rows
+    from sfc_cli.download.storage import Folders
     from sfc_cli.settings.locations import checkpoints_folder
 
     catalogue = read_catalogue()
-    places = Places(checkpoints=checkpoints_folder(checkpoints), data=data)
+    folders = Folders(checkpoints=checkpoints_folder(checkpoints), data=data)
     entries = catalogue.select(names) if names else list(catalogue.entries.values())
     if show:
-        print_table(entries, places)
+        _show(list_rows(entries, folders), folders, json=json)
         return
-    if verify:
-        if given is not None:
-            raise UsageError("--verify and --from exclude each other.", "--from verifies what it takes.")
-        if not set(names or ()) - {"all"}:
-            entries = [entry for entry in entries if places.target(entry).exists()]
-        if not entries:
-            typer.echo(f"nothing to verify: no known file in {places.checkpoints}")
-    elif not names:
+    if not names and not verify:
         raise UsageError("Say what to download.", f"Names: {', '.join(catalogue.names)}. See also --list.")
-    request = Request(places=places, mirrors=tuple(mirror or ()), given=given, force=force)
-    request.require_fit(entries)
-    with open_display() as display:
+    if verify and not set(names or ()) - {"all"}:
+        entries = [entry for entry in entries if folders.path_of(entry).exists()]
+    request = Request(
+        entries=tuple(entries),
+        folders=folders,
+        mirrors=tuple(mirror or ()),
+        given=given,
+        force=force,
+        verify=verify,
+        jobs=jobs,
+    )
+    _carry_out(request, ctx.command, json=json)
 
-        def work(entry: Entry) -> str:
-            if verify:
-                return check(entry, places, thorough=force)
-            return obtain(entry, request, display.file(entry.name))
 
-        _report(entries, work, jobs, display)
+def _show(rows: Sequence[Row], folders: Folders, *, json: bool) -> None:
+    """Print a line for each download on standard output; nothing is cut where that is not a terminal."""
+    if json:
+        with open_display(json_lines=True) as display:
+            for row in rows:
+                display.say(f"{row.name}: {row.state}", **row._asdict())
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_UNLIMITED_WIDTH)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    for column in rows[0]._fields:
+        # The file names are long; on a narrow terminal they are the ones to be folded.
+        table.add_column(column, overflow="fold", no_wrap=column in {"name", "state", "paper"})
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console.print(table)
+    console.print(f"checkpoints: {folders.checkpoints}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _report(entries: Sequence[Entry], work: Callable[[Entry], str], jobs: int, display: Display) -> None:
-    """Do the work, print a line for each entry, and exit with what went wrong; the network first."""
-    from sfc_cli.download.obtain import in_turn
+def _carry_out(request: Request, command: object, *, json: bool) -> None:
+    """Do what is asked, say how each download ended, and exit with what went wrong; the network first."""
+    from sfc_cli.download.obtain import obtain
 
     codes = set()
-    try:
-        for entry, outcome in in_turn(entries, work, jobs):
-            if isinstance(outcome, SfcError):
-                codes.add(outcome.exit_code)
-                display.error(f"error: {entry.name}: {outcome}")
-            else:
-                display.result(f"{entry.name}: {outcome}")
-    except KeyboardInterrupt:
-        display.error("stopped; type the same command to go on from there")
-        raise
+    # Results go to standard output; if it is the bars' own terminal, the display writes them above the bars.
+    by_display = json or (sys.stdout.isatty() and sys.stderr.isatty())
+    with open_display(json_lines=json, each_part=True) as display:
+        if not request.entries:
+            nothing = f"nothing to verify: no known file in {request.folders.checkpoints}"
+            display.say(nothing) if by_display else typer.echo(nothing)
+        try:
+            for entry, outcome in obtain(request, display):
+                if isinstance(outcome, SfcError):
+                    codes.add(outcome.exit_code)
+                    text = f"error: {entry.name}: {in_options(str(outcome), command)}"
+                    display.say(text, part=entry.name, exit_code=outcome.exit_code)
+                elif by_display:
+                    display.finish(entry.name, outcome, path=str(request.folders.path_of(entry)))
+                else:
+                    typer.echo(f"{entry.name}: {outcome}")
+        except KeyboardInterrupt:
+            display.say("stopped; type the same command to continue")
+            raise
     if codes:
         raise typer.Exit(NetworkError.exit_code if NetworkError.exit_code in codes else max(codes))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated
 
 import typer
 
+from sfc_cli.commands.displays import open_display
 from sfc_cli.commands.options import Debug, Sequences, Verbose, parse_names
 
 Name = Annotated[str, typer.Argument(help="davis, youtube-vos, folder, jhmdb or vip.", metavar="BENCHMARK")]
@@ -42,7 +42,7 @@ Page = Annotated[
     typer.Option(help="Write one HTML page: numbers, curves, worst frames, settings.", metavar="FILE"),
 ]
 Other = Annotated[
-    Path | None, typer.Option(help="Set other results beside these, object by object.", metavar="RESULTS")
+    Path | None, typer.Option(help="Compare with other results, object by object.", metavar="RESULTS")
 ]
 ShowPublished = Annotated[
     bool,
@@ -71,13 +71,13 @@ def evaluate(
     debug: Debug = False,  # noqa: ARG001  (acts in its callback)
 ) -> None:
     """Score results against the truth with a benchmark's own numbers."""
-    from sfc_cli.evaluation.benchmarks import Benchmark, require_benchmark
-    from sfc_cli.evaluation.outputs import Outputs
-    from sfc_cli.evaluation.runs import newest_run, runs_of
+    from sfc_cli.data.results import newest_run, runs_of
+    from sfc_cli.evaluation.benchmarks import Benchmark, Outputs, require_benchmark
     from sfc_cli.settings.locations import find_data
 
     require_benchmark(benchmark)
-    root = find_data(data or benchmark)
+    data = data or benchmark
+    root = find_data(data)
     chosen = Benchmark(
         name=benchmark,
         data=root,
@@ -89,31 +89,19 @@ def evaluate(
         workers=workers,
     )
     outputs = Outputs(
-        json=json, csv=csv, per_frame=per_frame, page=report, compare=compare, published=published
+        json=json, csv=csv, per_frame=per_frame, report=report, compare=compare, published=published
     )
     if results is None:
-        results = newest_run(runs_of(data or benchmark, root))
+        # Runs on a data set that was given as a path are named after its folder.
+        results = newest_run(runs_of(root.resolve().name if Path(data).expanduser() == root else data))
         typer.echo(f"results: {results} (the newest run)")
     started = perf_counter()
-    with _progress() as on_progress:
-        outcome = outputs.run(chosen, results, on_progress)
-    for warning in outcome.warnings:
+    # Scoring takes seconds: where nobody watches, its tables say enough.
+    with open_display() if sys.stderr.isatty() else nullcontext() as progress:
+        summary = outputs.run(chosen, results, progress)
+    for warning in summary.warnings:
         typer.echo(f"warning: {warning}", err=True)
-    typer.echo(outcome.text)
+    typer.echo(summary.text)
     if verbose:
-        typer.echo(f"\nscored {outcome.frames:,} frames in {perf_counter() - started:.1f} s")
-        typer.echo("".join(f"wrote {path}\n" for path in outcome.written), nl=False)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None] | None]:
-    """Show how many frames are scored, on a terminal alone; without a thread, because workers are forked."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), auto_refresh=False, transient=True) as bar:
-        task = bar.add_task("scoring frames", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total, refresh=True)
+        typer.echo(f"\nscored {summary.frames:,} frames in {perf_counter() - started:.1f} s")
+        typer.echo("".join(f"wrote {path}\n" for path in summary.written), nl=False)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sfc_cli.commands.options import Debug
 from sfc_cli.settings.pretraining import Architecture, Decode, LastLayer, Precision, PretrainingSettings
+
+if TYPE_CHECKING:
+    from sfc_cli.training.loop import Outcome
 
 _DEFAULT = PretrainingSettings()
 _DATA = (
@@ -29,9 +33,11 @@ def pretrain(
     min_crop_area: Annotated[
         float, typer.Option(help="Least share of the image in a view.")
     ] = _DEFAULT.min_crop_area,
-    clips_per_video: Annotated[
-        int, typer.Option(help="Most frames of a video in an epoch.")
-    ] = _DEFAULT.clips_per_video,
+    frames_per_video: Annotated[
+        int,
+        # The second name is an earlier one, still accepted.
+        typer.Option("--frames-per-video", "--clips-per-video", help="Most frames of a video in an epoch."),
+    ] = _DEFAULT.frames_per_video,
     pos_radius: Annotated[
         float, typer.Option(help="Reach of positive pairs, in cell diagonals.")
     ] = _DEFAULT.pos_radius,
@@ -48,7 +54,7 @@ def pretrain(
     precision: Annotated[
         Precision, typer.Option(help="auto is bf16 on a card that has it, else fp32.")
     ] = _DEFAULT.precision,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     compile: Annotated[
         bool, typer.Option("--compile/--no-compile", help="Use torch.compile.")
     ] = _DEFAULT.compile,
@@ -74,32 +80,70 @@ def pretrain(
         bool, typer.Option("--resume", help="Go on from the state in --output, if there is one.")
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Start anew though --output holds a training.")
+        bool, typer.Option("--overwrite", help="Start again though --output has a training.")
     ] = False,
     wandb: Annotated[bool, typer.Option("--wandb", help="Also report to Weights & Biases.")] = False,
-    debug: Debug = False,
+    json_lines: Annotated[
+        bool, typer.Option("--json", help="Write progress as JSON lines to standard output.")
+    ] = False,
+    debug: Debug = False,  # noqa: ARG001 - its callback acts
 ) -> None:
     """Train the fine-grained network without any labels.
 
     Writes <output>/pretrained_fc.pth, which `sfc propagate --fc PATH` reads, state.pt for --resume,
     metrics.jsonl and settings.json. Start it with `torchrun -m sfc_cli pretrain …` for several cards.
     """
-    chosen = {name: value for name, value in locals().items() if name in PretrainingSettings.__annotations__}
-    settings = PretrainingSettings(**chosen)
+    settings = PretrainingSettings(
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        crop_size=crop_size,
+        min_crop_area=min_crop_area,
+        frames_per_video=frames_per_video,
+        pos_radius=pos_radius,
+        momentum=momentum,
+        seed=seed,
+        arch=arch,
+        last_layer=last_layer,
+        hidden_channels=hidden_channels,
+        out_channels=out_channels,
+        precision=precision,
+        accumulate=accumulate,
+        sync_batchnorm=sync_batchnorm,
+        steps=steps,
+        workers=workers,
+        decode=decode,
+        compile=compile,
+        save_every=save_every,
+        check_every=check_every,
+        max_unreadable=max_unreadable,
+    )
 
-    from rich.console import Console
-
+    from sfc_cli.commands.displays import open_display
+    from sfc_cli.core.ranks import read_ranks
     from sfc_cli.training.session import pretrain as train
 
-    outcome = train(
-        settings,
-        data=data,
-        output=output,
-        console=Console(stderr=True),
-        device=device,
-        resume=resume,
-        overwrite=overwrite,
-        wandb=wandb,
-    )
+    with open_display(json_lines=json_lines) as progress:
+        outcome = train(
+            settings,
+            data=data,
+            output=output,
+            progress=progress,
+            device=device,
+            resume=resume,
+            overwrite=overwrite,
+            wandb=wandb,
+        )
+        if read_ranks().leads:
+            progress.say(_farewell(outcome), **asdict(outcome))
     if outcome.signal:
         raise typer.Exit(128 + outcome.signal)
+
+
+def _farewell(outcome: Outcome) -> str:
+    network = outcome.network
+    if outcome.ending == "finished":
+        return f"finished after {outcome.step:,} steps: {network}; try `sfc propagate --fc {network}`"
+    why = "stopped by a signal" if outcome.ending == "signal" else "stopped at --steps"
+    taken = f"{outcome.step:,} of {outcome.total_steps:,} steps"
+    return f"{why} after {taken}; saved: {network}; go on with --resume"

@@ -1,33 +1,33 @@
-"""``sfc propagate``: masks for every frame of a clip, or of a data set's sequences."""
+"""``sfc propagate``: masks for every frame of a video, or of a data set's sequences."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from sfc_cli.commands import footage, options
+from sfc_cli.commands import options
 from sfc_cli.commands import propagate_options as own
 from sfc_cli.commands.options import Checkpoints, Debug, Verbose
-from sfc_cli.settings.propagation import OutputChoice
+from sfc_cli.errors import UsageError
+from sfc_cli.settings.propagation import OutputChoice, SettingsChoice
 
 if TYPE_CHECKING:
-    from sfc_cli.commands.progress import RunProgress
-    from sfc_cli.inference.networks import NetworkChoice
+    from sfc_cli.inference.own_video import OwnVideo
 
-_SETTINGS = ("top_k", "radius", "temperature", "context_frames", "fusion_weight", "batchnorm")
+DEFAULT_DATA = "davis"
 
 
 def propagate(
-    clip: footage.Footage = None,
-    mask: footage.Masks = None,
-    both_ways: footage.BothWays = False,
-    start: footage.Start = None,
-    end: footage.End = None,
-    every: footage.Every = None,
-    size: footage.Size = None,
-    fps: footage.Fps = None,
+    ctx: typer.Context,
+    clip: own.VideoFiles = None,
+    mask: own.Masks = None,
+    both_ways: own.BothWays = False,
+    start: own.Start = None,
+    end: own.End = None,
+    every: own.Every = None,
+    size: own.Size = None,
+    fps: own.Fps = None,
     data: own.DataSet = None,
     split: own.DataSplit = None,
     sequences: options.Sequences = None,
@@ -48,66 +48,113 @@ def propagate(
     backend: own.BackendName = "auto",
     precision: own.PrecisionName = "exact",
     overwrite: own.Overwrite = False,
+    json: own.JsonLines = False,
     verbose: Verbose = False,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
-    """Propagate masks through a clip of yours, or each sequence's first mask through a data set.
+    """Propagate masks through a video of yours, or each sequence's first mask through a data set.
 
-    `sfc propagate CLIP --mask FIRST.png -o OUT` for your own footage, `sfc propagate --data davis` for a data
+    `sfc propagate CLIP --mask FIRST.png -o OUT` for your own video, `sfc propagate --data davis` for a data
     set; by default with the bundled network `mini`. Writes <output>/<sequence>/<frame>.png (indexed) and
-    run.json. An interrupted run over a data set continues when retyped.
+    run.json. An interrupted run continues when the same command is typed again.
     """
-    from sfc_cli.commands.progress import RunProgress
+    _require_one_subject(clip, mask, {"--data": data, "--split": split, "--sequences": sequences}, ctx)
+
+    from sfc_cli.commands.displays import open_display
     from sfc_cli.inference.networks import NetworkChoice
+    from sfc_cli.inference.run import Run
 
     options.set_up_logging(verbose)
-    typed = footage.FootageChoice(
-        sources=tuple(clip or ()),
-        masks=tuple(mask or ()),
-        both_ways=both_ways,
-        start=start,
-        end=end,
-        every=every,
-        size=size,
-        fps=fps,
-    )
-    typed.require_consistent({"--data": data, "--split": split, "--sequences": sequences})
-    given = (top_k, radius, temperature, context_frames, fusion_weight, batchnorm)
     networks = NetworkChoice(
         fine_grained=fc,
         semantic=semantic,
         checkpoints=checkpoints,
-        chosen=dict(zip(_SETTINGS, given, strict=True)),
+        settings=SettingsChoice(
+            top_k=top_k,
+            radius=radius,
+            temperature=temperature,
+            context_frames=context_frames,
+            fusion_weight=fusion_weight,
+            batchnorm=batchnorm,
+        ),
         device=device,
         backend=backend,
         precision=precision,
     )
-    choice = OutputChoice(overlay=overlay, cutout=cutout, soft=soft, objects=bool(typed.sources))
-    results: Path | None
-    with RunProgress(verbose=verbose) as progress:
-        if typed.sources:
-            results = footage.propagate_clip(typed, networks, output, choice, overwrite, progress)
+    with open_display(ctx.command, json_lines=json) as progress:
+        if clip:
+            video = _open_video(clip, mask or [], both_ways, start, end, every, size, fps)
+            run = Run.over_video(video, output=output, networks=networks)
+            remarks, masks = video.remarks(), run.results.masks(video.sequence.name)
         else:
-            data_set = (data or "davis", split, options.parse_names(sequences))
-            results = _propagate_data(*data_set, networks, output, choice, overwrite, progress)
-    if results is not None:
-        typer.echo(f"Masks: {results}")
+            names = options.parse_names(sequences)
+            run = Run.over_dataset(
+                data or DEFAULT_DATA, split=split, sequences=names, output=output, networks=networks
+            )
+            remarks, masks = [], run.results.root
+        if run.ranks.leads:
+            for line in (run.describe(), *remarks):
+                progress.say(line)
+        choice = OutputChoice(overlay=overlay, cutout=cutout, soft=soft, objects=bool(clip))
+        run.execute(progress, choice, overwrite=overwrite)
+        if json:
+            progress.say(f"Masks: {masks}", masks=str(masks))
+    if run.ranks.leads and not json:
+        typer.echo(f"Masks: {masks}")
 
 
-def _propagate_data(
-    data: str,
-    split: str | None,
-    sequences: tuple[str, ...] | None,
-    networks: NetworkChoice,
-    output: Path | None,
-    choice: OutputChoice,
-    overwrite: bool,
-    progress: RunProgress,
-) -> Path | None:
-    from sfc_cli.inference.dataset import DatasetRun
+def _open_video(
+    sources: list[str],
+    masks: list[str],
+    both_ways: bool,
+    start: str | None,
+    end: str | None,
+    every: str | None,
+    size: int | None,
+    fps: float | None,
+) -> OwnVideo:
+    from sfc_cli.data.videos import Selection, parse_moment
+    from sfc_cli.inference.own_video import FrameMask, open_own_video
 
-    run = DatasetRun.prepare(data=data, split=split, sequences=sequences, output=output, networks=networks)
-    if run.ranks.leads:
-        typer.echo(run.describe(), err=True)
-    run.execute(progress, overwrite=overwrite, choice=choice)
-    return run.output if run.ranks.leads else None
+    return open_own_video(
+        sources,
+        masks=[FrameMask.parse(text) for text in masks],
+        selection=Selection(
+            start=None if start is None else parse_moment(start, "start"),
+            end=None if end is None else parse_moment(end, "end"),
+            every=None if every is None else parse_moment(every, "every"),
+        ),
+        both_ways=both_ways,
+        size=own.DEFAULT_SIZE if size is None else size or None,
+        frames_per_second=fps,
+    )
+
+
+def _require_one_subject(
+    clip: list[str] | None, mask: list[str] | None, data_options: dict[str, str | None], ctx: typer.Context
+) -> None:
+    """Make sure that a video or a data set is meant, not a bit of both.
+
+    Raises:
+        UsageError: If options of both are given, or a video has no mask.
+    """
+    if not clip:
+        for param in ctx.command.params:
+            if param.name in own.VIDEO_OPTIONS and ctx.params.get(param.name):
+                option = param.opts[0]
+                raise UsageError(
+                    f"{option} needs a video.", f"Name it: sfc propagate CLIP {option} … --mask FILE."
+                )
+        return
+    for option, value in data_options.items():
+        if value is not None:
+            raise UsageError(
+                f"{option} {value} beside the video {clip[0]}.",
+                "Name a video with --mask, or a data set with --data.",
+            )
+    if not mask:
+        raise UsageError(
+            f"The video {clip[0]} has no mask to start from.",
+            "Paint the objects of its first frame and give the file: --mask FILE. "
+            "(A data set is named by --data.)",
+        )

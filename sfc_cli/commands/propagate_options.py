@@ -1,17 +1,18 @@
-"""The options of ``sfc propagate``: data sets, outputs, networks, and how labels travel."""
+"""The options of ``sfc propagate``: videos and data sets, outputs, networks, and how labels travel."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, get_args
 
 import typer
+from typer.core import TyperCommand
 
 from sfc_cli.settings.propagation import PRESETS, Backend, BatchNormMode, OverlayKind, Precision
 
 
 def _defaults(name: str) -> str:
-    """Say a setting's default, and where a preset has another."""
+    """Return a setting's default, and where a preset has another."""
     usual = getattr(PRESETS["single"], name)
     others: dict[float, list[str]] = {}
     for preset, words in (("sfc", "with two networks"), ("mini", "with mini")):
@@ -20,6 +21,53 @@ def _defaults(name: str) -> str:
     parts = [f"{usual:g}", *(f"{value:g} {' or '.join(words)}" for value, words in others.items())]
     return f"[default: {'; '.join(parts)}]"
 
+
+# Frames of the user's own videos are shrunk to the size that the method was tuned and is scored at.
+DEFAULT_SIZE = 480
+
+VideoFiles = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="CLIP",
+        help="Your own footage: a video, a folder of images, a pattern such as 'shots/*.jpg', or images. "
+        "Without it, a data set is propagated.",
+    ),
+]
+Masks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--mask",
+        metavar="[FRAME:]FILE",
+        help="A painted mask of the clip's first frame, or of the frame before the colon: its number from 0, "
+        "a time (3.5s) or its file's name. Several: objects follow from the mask that showed them last.",
+    ),
+]
+BothWays = Annotated[
+    bool, typer.Option("--both-ways", help="Video: propagate masks to the frames before them, too.")
+]
+Start = Annotated[
+    str | None, typer.Option(metavar="MOMENT", help="Video: the first frame, as 57, 3.5s or 1:05.")
+]
+End = Annotated[str | None, typer.Option(metavar="MOMENT", help="Video: the first frame left out.")]
+Every = Annotated[
+    str | None, typer.Option(metavar="STEP", help="Video: every so many frames (2) or seconds (0.5s).")
+]
+Size = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        metavar="PIXELS",
+        help="Video: the short side that the networks see; masks keep the clip's size. 0 for the clip's own. "
+        f"[default: {DEFAULT_SIZE}]",
+    ),
+]
+Fps = Annotated[
+    float | None,
+    typer.Option("--fps", metavar="RATE", help="Clip of images: frames a second.  [default: 24]"),
+]
+
+# The parameters that only a video of one's own has.
+VIDEO_OPTIONS = frozenset({"mask", "both_ways", "start", "end", "every", "size", "fps"})
 
 DataSet = Annotated[
     str | None,
@@ -84,7 +132,7 @@ BatchNorm = Annotated[
     ),
 ]
 Device = Annotated[
-    Literal["auto", "cpu", "cuda"], typer.Option(help="auto takes CUDA where there is a card.")
+    str, typer.Option(help="auto (CUDA where there is a card), cpu, cuda, cuda:N or mps.", metavar="NAME")
 ]
 BackendName = Annotated[
     Backend, typer.Option(help="How affinities are computed; all give the same masks up to ties.")
@@ -96,3 +144,30 @@ PrecisionName = Annotated[
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace other results; do complete sequences again.")
 ]
+JsonLines = Annotated[
+    bool, typer.Option("--json", help="Write progress as JSON lines to standard output, for programs.")
+]
+
+# Options whose value may be left out, which Typer does not offer: their words, and the default among them.
+_WORDS = {"--overlay": get_args(OverlayKind)}
+_DEFAULTS = {"--overlay": "video"}
+
+
+class OptionalValueCommand(TyperCommand):
+    """A command that reads a bare ``--overlay`` as ``--overlay video``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Fill in what was left out, then parse as usual."""
+        return super().parse_args(ctx, with_values(args))
+
+
+def with_values(args: list[str]) -> list[str]:
+    """Return the arguments with the default word after each option that came without one."""
+    filled: list[str] = []
+    for index, word in enumerate(args):
+        filled.append(word)
+        if word == "--":
+            return filled + args[index + 1 :]
+        if word in _WORDS and (index + 1 == len(args) or args[index + 1] not in _WORDS[word]):
+            filled.append(_DEFAULTS[word])
+    return filled

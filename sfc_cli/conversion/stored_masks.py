@@ -27,8 +27,7 @@ from sfc_cli.data.masks import Ids, read_ids, stored_palette
 from sfc_cli.data.painted_masks import PaintedSequence
 from sfc_cli.data.results import CUTOUT_FOLDER
 from sfc_cli.data.sequence_names import in_short
-from sfc_cli.data.soft_files import read_soft_labels
-from sfc_cli.data.soft_labels import enlarge_to_mask
+from sfc_cli.data.soft_labels import enlarge_to_mask, read_soft_labels
 from sfc_cli.errors import InputError
 
 # Of masks in the palette's colours, so many others and such a share of the objects' pixels are an accident.

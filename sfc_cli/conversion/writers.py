@@ -97,12 +97,8 @@ def write_frame(source: str, output: Path, at: Moment | None = None) -> FrameSta
     try:
         found = next(video.frames(Selection(start=at)))
     except InputError as error:
-        raise InputError(*(_named_at(text) for text in (error.message, error.hint))) from None
+        # The selection knows the moment as its start.
+        raise InputError(error.message.replace("`start`", "`at`"), error.hint) from None
     _, content = cv2.imencode(".png", cv2.cvtColor(found.frame, cv2.COLOR_RGB2BGR))
     write_bytes(output, content.tobytes())
     return found.stamp
-
-
-def _named_at(text: str) -> str:
-    """Call the start of the selection by the name that it has here."""
-    return text.replace("--start", "`at`").replace("`start`", "`at`")

@@ -23,8 +23,7 @@ def resolve_device(name: str = "auto", ranks: Ranks = Ranks()) -> torch.device: 
     Raises:
         UsageError: If the name is unknown or the device is not there.
     """
-    if not _KNOWN.fullmatch(name):
-        raise UsageError(f"`device` {name!r} is unknown.", "Choose auto, cpu, cuda, cuda:N or mps.")
+    require_device_name(name)
     if name == "mps":
         if not torch.backends.mps.is_available():
             raise UsageError("`device` is mps, but PyTorch finds no Apple GPU.", "Use cpu.")
@@ -44,6 +43,16 @@ def resolve_device(name: str = "auto", ranks: Ranks = Ranks()) -> torch.device: 
             f"`device` is {name}, but this machine has {count} CUDA devices.", f"Choose 0 to {count - 1}."
         )
     return torch.device("cuda", index)
+
+
+def require_device_name(name: str) -> None:
+    """Make sure that a name can be a device's; whether it is there is not looked at.
+
+    Raises:
+        UsageError: If the name is unknown.
+    """
+    if not _KNOWN.fullmatch(name):
+        raise UsageError(f"`device` {name!r} is unknown.", "Choose auto, cpu, cuda, cuda:N or mps.")
 
 
 def describe_device(device: torch.device) -> str:

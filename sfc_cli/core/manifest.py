@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sfc_cli.errors import InputError
+from sfc_cli.files import require_inside_name, write_text
 
 MANIFEST_NAME = "manifest.json"
 CHUNK = 1 << 20
@@ -33,7 +33,7 @@ class Record:
     source: str
 
     def looks_like(self, path: Path) -> bool:
-        """Tell by size and time of change whether ``path`` is still the recorded file."""
+        """Return whether ``path`` has the recorded size and time of change."""
         status = path.stat()
         return (status.st_size, status.st_mtime_ns) == (self.size, self.mtime_ns)
 
@@ -42,25 +42,25 @@ def read_manifest(folder: Path) -> dict[str, Record]:
     """Return the records of a folder by file name; none if it has no manifest.
 
     Raises:
-        InputError: If the manifest cannot be read.
+        InputError: If the manifest cannot be read, or names a file outside the folder.
     """
     path = folder / MANIFEST_NAME
     try:
         files = json.loads(path.read_text(encoding="utf-8"))["files"]
-        return {str(file): Record(**fields) for file, fields in files.items()}
+        return {require_inside_name(file, path): Record(**fields) for file, fields in files.items()}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise InputError(
             f"{path} cannot be read as the record of verified files.",
-            "Delete it and type `sfc download --verify`, which checks every file and writes it anew.",
+            "Delete it and type `sfc download --verify`, which checks every file and writes it again.",
         ) from None
 
 
 def record(path: Path, *, name: str, source: str, sha256: str) -> None:
     """Write a verified file's sum into the manifest of its folder, which is replaced whole.
 
-    Several processes may record in one folder only under a lock of the caller's.
+    Where several processes record in one folder, the caller must hold a lock.
 
     Raises:
         InputError: If the manifest cannot be read or written.
@@ -71,14 +71,7 @@ def record(path: Path, *, name: str, source: str, sha256: str) -> None:
         name=name, sha256=sha256, size=status.st_size, mtime_ns=status.st_mtime_ns, source=source
     )
     files = {file: asdict(records[file]) for file in sorted(records)}
-    manifest = path.parent / MANIFEST_NAME
-    part = manifest.with_name(f".{MANIFEST_NAME}.{os.getpid()}.part")
-    try:
-        part.write_text(json.dumps({"files": files}, indent=2) + "\n", encoding="utf-8")
-        part.replace(manifest)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise InputError(f"Cannot write {manifest}: {error.strerror or error}.") from None
+    write_text(path.parent / MANIFEST_NAME, json.dumps({"files": files}, indent=2) + "\n")
 
 
 def hash_file(path: Path, algorithm: str = "sha256") -> str:

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torchvision import models
 
 from sfc_cli.errors import InputError
+from sfc_cli.settings.pretraining import Architecture as Architecture
 
-Architecture = Literal["resnet18", "resnet50"]
 Padding = Literal["zeros", "reflect"]
 
 CHANNELS: dict[str, int] = {"resnet18": 256, "resnet50": 1024}

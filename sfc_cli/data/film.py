@@ -1,4 +1,4 @@
-"""Writing of MP4 films with OpenCV: H.264 where it can, MPEG-4 otherwise, whole or not at all."""
+"""MP4 films written with OpenCV: H.264 where it can, MPEG-4 otherwise, whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sfc_cli.data.frames import Frame
-from sfc_cli.data.opencv_log import quiet_opencv
+from sfc_cli.data.frames import Frame, quiet_opencv
 from sfc_cli.errors import InputError
 from sfc_cli.files import PartFile, unwritable
 
@@ -21,20 +20,20 @@ logger = logging.getLogger(__name__)
 _ENDING = ".mp4"
 # Beyond these encoders fail, FFmpeg's own by ending the process.
 _SLOWEST, _FASTEST = 0.1, 1000.0
-_NO_SPACE = "Free some space, or choose another place."
+_NO_SPACE = "Free some space, or choose another folder."
 
 # The packages' OpenCV mostly lacks an H.264 encoder, and some have one that opens and writes nothing. FFmpeg
-# says so on standard error, past Python and OpenCV's own log; in another process nobody hears it.
+# says so on standard error, past Python and OpenCV's own log; in another process the message is caught.
 _PROBE = """
 import pathlib, sys, tempfile
 import cv2, numpy
 width, height, rate = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
 with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-    for place in cv2.videoio_registry.getWriterBackends():
-        if cv2.videoio_registry.getBackendName(place) not in ("FFMPEG", "AVFOUNDATION", "MSMF"):
+    for backend in cv2.videoio_registry.getWriterBackends():
+        if cv2.videoio_registry.getBackendName(backend) not in ("FFMPEG", "AVFOUNDATION", "MSMF"):
             continue
-        path = str(pathlib.Path(folder, f"{place}.mp4"))
-        film = cv2.VideoWriter(path, place, cv2.VideoWriter_fourcc(*"avc1"), rate, (width, height))
+        path = str(pathlib.Path(folder, f"{backend}.mp4"))
+        film = cv2.VideoWriter(path, backend, cv2.VideoWriter_fourcc(*"avc1"), rate, (width, height))
         if not film.isOpened():
             continue
         for level in (0, 128, 255):
@@ -44,7 +43,7 @@ with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         read = [stored.read()[0] for _ in range(3)]
         stored.release()
         if all(read):
-            print(place)
+            print(backend)
             break
 """
 
@@ -54,7 +53,7 @@ class FilmWriter:
 
     Args:
         path: The film, ``.mp4``.
-        frames_per_second: How fast it plays, from 0.1 to 1000; what lies beyond plays at the limit.
+        frames_per_second: How fast it plays, from 0.1 to 1000; beyond that it plays at the limit.
 
     Raises:
         InputError: If its folder cannot be written to.
@@ -110,8 +109,8 @@ class FilmWriter:
     def _open(self, height: int, width: int) -> Any:
         import cv2
 
-        place = h264_backend(height, width, self._frames_per_second)
-        choices = [] if place is None else [(place, "avc1", "H.264")]
+        h264 = h264_backend(height, width, self._frames_per_second)
+        choices = [] if h264 is None else [(h264, "avc1", "H.264")]
         for backend, code, name in (*choices, (cv2.CAP_FFMPEG, "mp4v", "MPEG-4")):
             four = cv2.VideoWriter.fourcc(*code)
             with quiet_opencv():
@@ -124,7 +123,7 @@ class FilmWriter:
         raise InputError(
             f"Cannot write {self._file.path}: the installed OpenCV has no encoder for MP4 films of "
             f"{width}×{height} pixels.",
-            "Install opencv-python from PyPI, or use --overlay frames.",
+            "Install opencv-python from PyPI, or set `overlay` to frames.",
         )
 
     def _close(self) -> None:
@@ -135,7 +134,7 @@ class FilmWriter:
 
 
 def as_film_picture(picture: Frame) -> Frame:
-    """Turn a picture, RGB [H, W, 3], to what encoders take: BGR, odd sides longer by a repeated line."""
+    """Turn a picture, RGB [H, W, 3], into what encoders take: BGR, odd sides longer by a repeated line."""
     import cv2
 
     height, width = picture.shape[:2]
@@ -147,7 +146,7 @@ def as_film_picture(picture: Frame) -> Frame:
 
 @lru_cache(maxsize=16)
 def h264_backend(height: int, width: int, frames_per_second: float) -> int | None:
-    """Find which of OpenCV's backends writes H.264 that can be read again; None if none does."""
+    """Return which of OpenCV's backends writes H.264 that can be read again; None if none does."""
     order = [sys.executable, "-c", _PROBE, str(width), str(height), str(frames_per_second)]
     try:
         done = subprocess.run(order, capture_output=True, text=True, timeout=60, check=False)

@@ -1,8 +1,10 @@
-"""Reading of video frames with OpenCV, whose decoder and resizer the published numbers depend on."""
+"""Frames read from image files with OpenCV, on whose decoder the published numbers depend."""
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -48,10 +50,24 @@ def read_frame(path: Path) -> Frame:
     return np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
 
 
+@contextlib.contextmanager
+def quiet_opencv() -> Iterator[None]:
+    """Keep OpenCV's own messages from the terminal, and leave its log level as it was."""
+    import cv2
+
+    # OpenCV 5 moved the function.
+    set_level = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel
+    level = set_level(0)
+    try:
+        yield
+    finally:
+        set_level(level)
+
+
 def _damage_of_jpeg(content: bytes) -> str:
-    """Follow a JPEG's markers to its end; say what is wrong, or nothing."""
-    place, in_scans = len(_JPEG_START), False
-    while found := _JPEG_MARKER.search(content, place):
+    """Follow a JPEG's markers to its end; return ``damaged``, ``truncated`` or nothing."""
+    offset, in_scans = len(_JPEG_START), False
+    while found := _JPEG_MARKER.search(content, offset):
         marker = found[1][0]
         if marker == _JPEG_END:
             return "" if in_scans else "damaged"
@@ -59,5 +75,5 @@ def _damage_of_jpeg(content: bytes) -> str:
             return "damaged"
         in_scans |= marker == _JPEG_SCAN
         # A segment's length counts its own two bytes.
-        place = found.end() + int.from_bytes(content[found.end() : found.end() + 2], "big")
+        offset = found.end() + int.from_bytes(content[found.end() : found.end() + 2], "big")
     return "truncated"

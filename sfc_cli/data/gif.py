@@ -1,4 +1,4 @@
-"""Writing of animated GIFs, a frame at a time, with palettes that keep the colours of objects clean."""
+"""Animated GIFs written a frame at a time, with palettes that keep the colours of objects clean."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from sfc_cli.data.overlay import blend, require_one_size
 from sfc_cli.files import PartFile, unwritable
 
 WIDEST = 640
-# Of 256 colours. Objects are what one looks at, and few pixels beside the ground.
+# Of 256 colours. Objects are what one looks at, but have few pixels beside the background.
 _OBJECT_COLOURS = 96
 _LOOP_FOR_EVER = b"\x21\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00"
 _END = b"\x3b"
-# What the format's two bytes can say.
+# The largest number of the format's two bytes.
 _LONGEST_DELAY = 0xFFFF
 # Viewers play shorter delays at a tenth of a second.
 _SHORTEST_DELAY = 2
@@ -57,7 +57,7 @@ class GifWriter:
         """
         if self._is_empty:
             height, width = size
-            # No palette of the whole film: every frame has its own.
+            # Without a palette for all frames: each has its own.
             self._write(b"GIF89a" + struct.pack("<HHBBB", width, height, 0x70, 0, 0) + _LOOP_FOR_EVER)
             self._is_empty = False
         self._write(block)
@@ -83,7 +83,7 @@ class GifWriter:
         try:
             self._stream.close()
         except OSError:
-            # What it still held found no room.
+            # The disk is full, and the file is removed anyway.
             pass
         finally:
             self._file.drop()
@@ -99,7 +99,7 @@ def gif_delay(number: int, frames_per_second: float) -> int:
     """Return for how many hundredths of a second a frame is shown, such that rounding errors cancel out."""
     if frames_per_second * _LONGEST_DELAY < 100:
         return _LONGEST_DELAY
-    starts = [round(100 * place / frames_per_second) for place in (number, number + 1)]
+    starts = [round(100 * frame / frames_per_second) for frame in (number, number + 1)]
     return max(_SHORTEST_DELAY, starts[1] - starts[0])
 
 
@@ -123,7 +123,7 @@ def encode_gif_frame(frame: Frame, mask: Ids, delay: int) -> tuple[tuple[int, in
     height, width = mask.shape
     if width > WIDEST:
         size = (WIDEST, max(1, round(height * WIDEST / width)))
-        # Shrunken before they are blended: outlines stay one pixel wide.
+        # Shrunk before they are blended, so that outlines stay one pixel wide.
         frame = np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
         mask = np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST), np.uint8)
     picture = _reduce_colours(blend(frame, mask), (mask != 0) & (mask != VOID))
@@ -134,17 +134,17 @@ def encode_gif_frame(frame: Frame, mask: Ids, delay: int) -> tuple[tuple[int, in
 
 
 def _reduce_colours(picture: Frame, objects: npt.NDArray[np.bool_]) -> Image.Image:
-    """Choose colours for objects and ground apart, so that neither smudges the other."""
+    """Choose the colours of objects and background separately, so that neither smudges the other."""
     indices = np.zeros(objects.shape, np.uint8)
     palette = np.zeros((256, 3), np.uint8)
     used = 0
-    for place, most in ((objects, _OBJECT_COLOURS), (~objects, 256)):
-        pixels = picture[place]
+    for area, most in ((objects, _OBJECT_COLOURS), (~objects, 256)):
+        pixels = picture[area]
         if not len(pixels):
             continue
         few = Image.fromarray(pixels[None]).quantize(min(most, 256 - used), dither=Image.Dither.NONE)
         colours = np.asarray(few.getpalette("RGB"), np.uint8).reshape(-1, 3)
-        indices[place] = np.asarray(few)[0] + used
+        indices[area] = np.asarray(few)[0] + used
         palette[used : used + len(colours)] = colours
         used += len(colours)
     image = Image.fromarray(indices)

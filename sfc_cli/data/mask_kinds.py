@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from sfc_cli.data.colour_index import ColourIndex, Flags, Integers, are_blends, index_colours
 from sfc_cli.data.colours import Colours, palette_spellings
-from sfc_cli.data.painting.colour_index import ColourIndex, Flags, Integers, are_blends, index_colours
 from sfc_cli.errors import InputError
 
 MaskKind = Literal["indexed", "grey", "black-and-white", "colours", "transparency"]

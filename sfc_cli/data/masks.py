@@ -30,8 +30,6 @@ __all__ = [
 
 VOID = 255
 _PNG_LEVEL = 1
-
-
 _PALETTE_BYTES = palette().tobytes()
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from sfc_cli.data.masks import Ids
 from sfc_cli.data.soft_labels import SoftLabels
+from sfc_cli.data.videos.selection import FrameStamp
 from sfc_cli.errors import InputError
-from sfc_cli.files import PartFile, replacing, unwritable
+from sfc_cli.files import PartFile, replacing, unwritable, write_text
 
 COLUMNS = (
     *("sequence", "frame", "number", "seconds", "object", "area", "left", "top", "width", "height"),
@@ -63,44 +64,50 @@ def measure_objects(mask: Ids, confidence: SoftLabels, objects: Ids) -> list[Row
 class ObjectTable:
     """Adds one sequence's rows to a table that other sequences share. ``finish`` or ``abandon`` must follow.
 
-    One process writes a table, one sequence at a time.
+    One process writes a table, one sequence at a time. Until then the rows wait on disk: those of an hour
+    would fill the memory.
 
     Args:
         path: The table.
         sequence: The name in the first column; rows that the table has of it are replaced.
+        rows: Where the rows wait, and stay when the table is abandoned; a file beside the table if None,
+            which goes with it.
+        kept_frames: How many frames of an interrupted run keep their rows.
 
     Raises:
         InputError: If its folder cannot be written to, or the file is another table.
     """
 
-    def __init__(self, path: Path, sequence: str) -> None:
+    def __init__(self, path: Path, sequence: str, *, rows: Path | None = None, kept_frames: int = 0) -> None:
         self._path, self._sequence = path, sequence
         for _ in _stored_rows(path):
             break
-        # Rows wait on disk: those of an hour would fill the memory.
-        self._file = PartFile(path, ".rows")
+        self._waiting = rows or PartFile(path, ".rows").part
+        self._goes_when_abandoned = rows is None
         try:
-            self._rows = self._file.part.open("w", encoding="utf-8", newline="")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if kept_frames:
+                _cut_rows(self._waiting, kept_frames)
+            self._rows = self._waiting.open("a" if kept_frames else "w", encoding="utf-8", newline="")
         except OSError as error:
             raise unwritable(path, error) from None
 
-    def add(self, frame: str, number: int, seconds: float | None, rows: list[Row]) -> None:
+    def add(self, stamp: FrameStamp, rows: list[Row]) -> None:
         """Add a frame's rows.
 
         Args:
-            frame: The frame's name.
-            number: Its place in the footage.
-            seconds: When it is shown; empty if None.
+            stamp: The frame's name, number in the video and time.
             rows: What ``measure_objects`` gave.
 
         Raises:
             InputError: If the disk is full.
         """
-        begin = (self._sequence, frame, str(number), "" if seconds is None else f"{seconds:.3f}")
+        begin = (self._sequence, stamp.name, str(stamp.number), f"{stamp.seconds:.3f}")
         lines = io.StringIO()
         csv.writer(lines, lineterminator="\n").writerows((*begin, *row) for row in rows)
         try:
             self._rows.write(lines.getvalue())
+            self._rows.flush()
         except OSError as error:
             raise unwritable(self._path, error) from None
 
@@ -114,15 +121,36 @@ class ObjectTable:
             self._rows.close()
         except OSError as error:
             raise unwritable(self._path, error) from None
-        _replace_rows(self._path, self._sequence, self._file.part)
-        self._file.drop()
+        _replace_rows(self._path, self._sequence, self._waiting)
+        self._waiting.unlink(missing_ok=True)
 
     def abandon(self) -> None:
-        """Forget the rows."""
+        """Stop; rows that wait beside the table are removed."""
         # What the file still held may find no room.
         with contextlib.suppress(OSError):
             self._rows.close()
-        self._file.drop()
+        if self._goes_when_abandoned:
+            self._waiting.unlink(missing_ok=True)
+
+
+def has_waiting_rows(path: Path, frame_count: int) -> bool:
+    """Return whether a file of rows that wait has those of so many frames."""
+    if not path.is_file():
+        return False
+    with path.open(encoding="utf-8", newline="") as stream:
+        return len({row[1] for row in csv.reader(stream) if len(row) == len(COLUMNS)}) >= frame_count
+
+
+def _cut_rows(path: Path, frame_count: int) -> None:
+    """Keep the rows of the first frames alone: a kill may have left those of one more."""
+    kept: dict[str, list[str]] = {}
+    with path.open(encoding="utf-8", newline="") as stream:
+        for line in stream:
+            row = next(csv.reader([line]))
+            if len(row) != len(COLUMNS) or (row[1] not in kept and len(kept) == frame_count):
+                break
+            kept.setdefault(row[1], []).append(line)
+    write_text(path, "".join(line for lines in kept.values() for line in lines))
 
 
 def frames_in_table(path: Path, sequence: str) -> set[str]:
@@ -163,7 +191,7 @@ def _stored_rows(path: Path) -> Iterator[list[str]]:
         with path.open(encoding="utf-8", newline="") as stream:
             table = csv.reader(stream)
             if tuple(next(table, ())) != COLUMNS:
-                raise InputError(f"{path} is not a table of this program.", "Move it elsewhere.")
+                raise InputError(f"{path} is not a table of sfc.", "Move it elsewhere.")
             yield from (row for row in table if len(row) == len(COLUMNS))
     except (FileNotFoundError, NotADirectoryError):
         return

@@ -1,4 +1,4 @@
-"""Pictures to look at: frames blended with their masks."""
+"""Pictures of a frame and its mask: blended to look at, or the objects alone to lay over something else."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sfc_cli.files import write_bytes
 
 _OPACITY = 0.5
 _JPEG_QUALITY = 92
+_PNG_LEVEL = 1
 
 
 def blend(frame: Frame, mask: Ids) -> Frame:
@@ -26,7 +27,7 @@ def blend(frame: Frame, mask: Ids) -> Frame:
     require_one_size(frame, mask)
     picture = frame.copy()
     left, top, width, height = cv2.boundingRect(mask)
-    # Outlines depend on neighbours: one pixel around the objects is looked at too.
+    # Outlines depend on neighbours: the box includes one pixel around the objects.
     box = slice(max(0, top - 1), top + height + 1), slice(max(0, left - 1), left + width + 1)
     part, ids = frame[box], np.ascontiguousarray(mask[box])
     if not part.size:
@@ -34,7 +35,7 @@ def blend(frame: Frame, mask: Ids) -> Frame:
     objects = cv2.inRange(ids, 1, VOID - 1)
     colours = cv2.LUT(cv2.cvtColor(ids, cv2.COLOR_GRAY2RGB), palette()[None])
     mixed = cv2.addWeighted(part, 1 - _OPACITY, colours, _OPACITY, 0)
-    # A pixel whose neighbourhood holds another id is an outline.
+    # A pixel with another id in its neighbourhood is an outline.
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
     same = cv2.compare(cv2.dilate(ids, cross), cv2.erode(ids, cross), cv2.CMP_EQ)
     outlined = cv2.bitwise_or(mixed, cv2.cvtColor(cv2.bitwise_not(same), cv2.COLOR_GRAY2RGB))
@@ -48,6 +49,28 @@ def write_overlay(path: Path, frame: Frame, mask: Ids) -> None:
 
     picture = cv2.cvtColor(blend(frame, mask), cv2.COLOR_RGB2BGR)
     _, content = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    write_bytes(path, content.tobytes())
+
+
+def write_cutout(path: Path, frame: Frame, mask: Ids) -> None:
+    """Write a frame's objects as an RGBA PNG of the frame's size, whole or not at all.
+
+    Args:
+        path: The file.
+        frame: uint8 [H, W, 3], RGB.
+        mask: Ids, uint8 [H, W]; background and void become transparent, and black, which takes less space.
+
+    Raises:
+        InputError: If the sizes differ, the folder cannot be written to or the disk is full.
+    """
+    import cv2
+
+    require_one_size(frame, mask)
+    # 255 where there is an object.
+    alpha = cv2.inRange(mask, 1, VOID - 1)
+    picture = cv2.cvtColor(cv2.bitwise_and(frame, frame, mask=alpha), cv2.COLOR_RGB2BGRA)
+    picture[..., 3] = alpha
+    _, content = cv2.imencode(".png", np.asarray(picture), [cv2.IMWRITE_PNG_COMPRESSION, _PNG_LEVEL])
     write_bytes(path, content.tobytes())
 
 

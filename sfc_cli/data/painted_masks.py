@@ -9,17 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
+from sfc_cli.data.colour_index import Integers
 from sfc_cli.data.mask_kinds import TRANSPARENCY, MaskKind
 from sfc_cli.data.masks import VOID, Ids
-from sfc_cli.data.painting.colour_index import Integers
 from sfc_cli.data.painting.flattening import Colour
-from sfc_cli.data.painting.numbering import number_masks
+from sfc_cli.data.painting.numbering import Numbered, number_masks
 from sfc_cli.data.painting.paintings import Painting, in_pixels, read_painting
 from sfc_cli.errors import InputError
 
-# An object of fewer pixels, or of a smaller share of the image, is likely a slip of the brush.
+# A smaller object, in pixels or as a share of the image, is likely a slip of the brush.
 _STRAY_PIXELS, _STRAY_SHARE = 4, 1e-5
-_MOST_STRAYS_TOLD = 5
+_MOST_STRAY_REMARKS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +29,9 @@ class PaintedMask:
     Args:
         path: The file that it was read from.
         ids: uint8 [H, W], 0 is background and 255 void.
-        legend: The colour (red, green, blue) of each object of the mask as its painter sees it.
-        kind: ``indexed``, ``grey``, ``black-and-white``, ``colours`` or ``transparency``.
-        remarks: Sentences that tell what was decided for the user; empty if nothing was.
+        legend: The colour (red, green, blue) of each object, as its painter sees it.
+        kind: What in the file stands for the objects, see ``mask_kinds``.
+        remarks: Sentences about what was decided for the user.
     """
 
     path: Path
@@ -47,30 +47,27 @@ def read_painted_mask(path: Path, *, size: tuple[int, int] | None = None) -> Pai
 
 
 def read_painted_masks(paths: Sequence[Path], *, size: tuple[int, int] | None = None) -> list[PaintedMask]:
-    """Read the masks of one clip, which share a legend: a colour is the same object in all of them.
+    """Read the masks of a sequence, which share a legend: a colour is the same object in all of them.
 
     Numbers that a file stores are its ids: those of an indexed file, and grey levels, where 255 is void
-    beside other objects and object 1 if no mask has others. Colours have the ids of the DAVIS palette if all
-    are of it, otherwise 1, 2, … by falling area; the background is black, or what surrounds the objects. What
-    is not transparent is object 1. Smoothed and compressed edges go to the clean colours beside them; without
-    such edges every pixel keeps the colour that it has.
+    beside other objects and object 1 if no mask has others. Colours have the ids of the DAVIS palette if they
+    are all in it, otherwise 1, 2, … by falling area; the background is black, or what surrounds the objects.
+    What is not transparent is object 1. The pixels of smoothed and compressed edges get one of the clean
+    colours beside them; without such edges every pixel keeps its colour.
 
     Args:
         paths: The files.
-        size: Height and width of the clip's frames in pixels; None takes masks of any size.
+        size: Height and width of the frames in pixels; None accepts any size.
 
     Returns:
         The masks in the order of ``paths``.
 
     Raises:
-        InputError: If a file is missing, damaged, of another size, no mask, or holds no object.
+        InputError: If a file is missing, damaged, of another size, not a mask or without objects.
     """
     paintings = [read_painting(path, size=size) for path in paths]
     numbered, _ = number_masks(paintings)
-    masks = [
-        _finish(painting, found.ids, found.remarks)
-        for painting, found in zip(paintings, numbered, strict=True)
-    ]
+    masks = [_finish(*pair) for pair in zip(paintings, numbered, strict=True)]
     for mask in masks:
         if not mask.legend:
             raise _no_object(mask)
@@ -78,13 +75,13 @@ def read_painted_masks(paths: Sequence[Path], *, size: tuple[int, int] | None = 
 
 
 class PaintedSequence:
-    """The masks of a whole sequence, read one by one with the legend of all; they may hold no object.
+    """The masks of a whole sequence, read one by one with a shared legend; some may have no objects.
 
     Args:
-        paths: The files. Each is looked at now, and read again when it is asked for.
+        paths: The files. Each is read now for the legend, and again for its mask.
 
     Raises:
-        InputError: If a file is missing, damaged or no mask.
+        InputError: If a file is missing, damaged or not a mask.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
@@ -97,21 +94,21 @@ class PaintedSequence:
 
     @property
     def numbered(self) -> dict[int, Colour]:
-        """Return the colours that were given ids, by id; empty if the files store theirs."""
+        """The colours that were given ids, by id; empty if the files store ids."""
         return dict(self._given)
 
-    def read(self, place: int) -> PaintedMask:
-        """Read the mask at a place of ``paths``.
+    def read(self, index: int) -> PaintedMask:
+        """Read the mask at an index of ``paths``.
 
         Raises:
-            InputError: If the file is gone by now.
+            InputError: If the file has been removed since.
         """
-        found = self._numbered[place]
-        return _finish(read_painting(self._paths[place]), found.ids, found.remarks)
+        numbered = self._numbered[index]
+        return _finish(read_painting(self._paths[index]), numbered)
 
 
-def _finish(painting: Painting, ids_of_colours: Ids, remarks: tuple[str, ...]) -> PaintedMask:
-    flat = painting.flat
+def _finish(painting: Painting, numbered: Numbered) -> PaintedMask:
+    flat, ids_of_colours = painting.flat, numbered.ids
     counts = np.bincount(ids_of_colours, weights=flat.counts, minlength=VOID + 1).astype(np.int64)
     legend = {
         int(identity): flat.colour(number)
@@ -124,36 +121,36 @@ def _finish(painting: Painting, ids_of_colours: Ids, remarks: tuple[str, ...]) -
         ids=ids,
         legend=dict(sorted(legend.items())),
         kind=painting.kind,
-        remarks=(*painting.remarks, *remarks, *_stray_remarks(ids, counts, legend)),
+        remarks=(*painting.remarks, *numbered.remarks, *_stray_remarks(ids, counts, legend)),
     )
 
 
 def _stray_remarks(ids: Ids, counts: Integers, legend: dict[int, Colour]) -> list[str]:
-    """Tell which objects are so small, while others are larger, that they may be there by mistake."""
+    """Say which objects are so much smaller than others that they may be there by mistake."""
     limit = max(_STRAY_PIXELS, _STRAY_SHARE * ids.size)
     strays = [identity for identity in sorted(legend) if counts[identity] < limit]
     if len(strays) == len(legend):
         return []
     remarks = []
-    for identity in strays[:_MOST_STRAYS_TOLD]:
+    for identity in strays[:_MOST_STRAY_REMARKS]:
         y, x = np.unravel_index(int((ids == identity).argmax()), ids.shape)
         remarks.append(
             f"Object {identity}, colour {legend[identity]}, has only {in_pixels(int(counts[identity]))}, "
             f"at x {x}, y {y}: is it a slip?"
         )
-    if len(strays) > _MOST_STRAYS_TOLD:
-        remarks.append(f"{len(strays) - _MOST_STRAYS_TOLD} more objects are as small.")
+    if len(strays) > _MOST_STRAY_REMARKS:
+        remarks.append(f"{len(strays) - _MOST_STRAY_REMARKS} more objects are as small.")
     return remarks
 
 
 def _no_object(mask: PaintedMask) -> InputError:
     if mask.kind == TRANSPARENCY:
         return InputError(
-            f"{mask.path} holds no object: every pixel is transparent.",
-            "Save the layer that the objects are painted on.",
+            f"No objects in {mask.path}: every pixel is transparent.",
+            "Save the layer with the painted objects.",
         )
     void = " apart from void (255)" if (mask.ids == VOID).any() else ""
     return InputError(
-        f"{mask.path} holds no object: every pixel is background{void}.",
+        f"No objects in {mask.path}: every pixel is background{void}.",
         "Paint at least one object, in a colour of its own on black, or with an id from 1 to 254.",
     )

@@ -8,9 +8,11 @@ from __future__ import annotations
 import contextlib
 import glob
 import json
+import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sfc_cli.data.object_table import frames_in_table, remove_from_table
 from sfc_cli.errors import InputError
@@ -22,8 +24,10 @@ TABLE_NAME = "objects.csv"
 OVERLAY_FOLDER, CUTOUT_FOLDER, SOFT_FOLDER = "overlay", "cutout", "soft"
 # Folders of extras, beside which the folders of masks lie.
 EXTRA_FOLDERS = (OVERLAY_FOLDER, CUTOUT_FOLDER, SOFT_FOLDER)
+# Where an interrupted run keeps what it needs to go on.
+RESUME_FOLDER = ".resume"
 # A sequence of such a name would mix its masks with what lies there.
-RESERVED_NAMES = frozenset({*EXTRA_FOLDERS, TABLE_NAME, RECORD_NAME})
+RESERVED_NAMES = frozenset({*EXTRA_FOLDERS, RESUME_FOLDER, TABLE_NAME, RECORD_NAME})
 # Runs lie here unless a user says otherwise.
 DEFAULT_ROOT = Path("results")
 
@@ -84,6 +88,10 @@ class ResultsFolder:
         """Return the soft labels of a frame."""
         return inside(self._extras(SOFT_FOLDER, sequence), f"{frame}.npz")
 
+    def resume(self, sequence: str) -> Path:
+        """Return the folder of what an interrupted run needs to go on with a sequence."""
+        return inside(self.root / RESUME_FOLDER, quote(sequence, safe=" "))
+
     def outputs_of(self, sequence: str) -> list[Path]:
         """Return all folders and files that hold the results of one sequence alone."""
         folders = [self.masks(sequence), *(self._extras(folder, sequence) for folder in EXTRA_FOLDERS)]
@@ -137,6 +145,7 @@ class ResultsFolder:
         """
         _remove_files(self.masks(sequence), "*.png")
         self.joints(sequence).unlink(missing_ok=True)
+        shutil.rmtree(self.resume(sequence), ignore_errors=True)
         self.remove_extras(sequence)
 
     def remove_parts(self, sequence: str | None = None) -> None:

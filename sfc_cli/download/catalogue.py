@@ -1,17 +1,18 @@
-"""What can be downloaded: the catalogue that comes with the package, and the user's own entries over it."""
+"""What can be downloaded: the package's catalogue, and the user's own entries over it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from pathlib import PurePosixPath, PureWindowsPath
+from dataclasses import Field, dataclass, fields
 from typing import Any
 
 import yaml
 
-from sfc_cli.download.sources import check_source
+from sfc_cli.core.manifest import MANIFEST_NAME
+from sfc_cli.download.addresses import check_source
 from sfc_cli.errors import InputError, UsageError
+from sfc_cli.files import is_inside_name
 from sfc_cli.settings.locations import assets_folder, read_config
 
 CATALOGUE_NAME = "catalogue.yaml"
@@ -64,7 +65,7 @@ class Entry:
             if value is not None and not _is_plain_name(value):
                 raise self._wrong(field, value, "It must be a plain name without folders.")
         for part in self.contains:
-            if ".." in PurePosixPath(part).parts or part.startswith("/"):
+            if not is_inside_name(part):
                 raise self._wrong("contains", part, "It must be a path below the data set's folder.")
         for field, value in (("sha256", self.sha256), ("md5", self.md5)):
             longest = 64 if field == "sha256" else 32
@@ -131,7 +132,7 @@ def read_catalogue() -> Catalogue:
     own = read_config().get(CONFIG_KEY) or {}
     if not isinstance(own, Mapping):
         raise InputError(
-            f"`{CONFIG_KEY}` in sfc.yaml holds a {type(own).__name__}.",
+            f"`{CONFIG_KEY}` in sfc.yaml is a {type(own).__name__}.",
             "Write a mapping from names to entries: `download: {mine: {file: mine.pth, sources: [URL]}}`.",
         )
     merged = dict(shipped["entries"])
@@ -150,7 +151,7 @@ def read_catalogue() -> Catalogue:
 
 
 def _entry(name: str, content: Mapping[str, Any]) -> Entry:
-    known = {field.name for field in fields(Entry)} - {"name"}
+    known = {field.name: field for field in fields(Entry) if field.name != "name"}
     unknown = [str(key) for key in content if key not in known]
     if unknown:
         raise InputError(
@@ -159,30 +160,27 @@ def _entry(name: str, content: Mapping[str, Any]) -> Entry:
         )
     if "file" not in content:
         raise InputError(f"Download entry {name!r} has no `file`.", "Give the file's name.")
-    values: dict[str, Any] = {}
-    for field in fields(Entry):
-        if field.name not in content:
-            continue
-        value = content[field.name]
-        if field.name in {"sources", "contains"}:
-            value = (value,) if isinstance(value, str) else value
-            fits = isinstance(value, Sequence) and all(isinstance(item, str) for item in value)
-            value = tuple(value) if fits else value
-        elif field.name == "size":
-            fits = isinstance(value, int) and not isinstance(value, bool) and value > 0
-        else:
-            fits = isinstance(value, str) or (value is None and field.default is None)
-        if not fits:
-            raise InputError(
-                f"`{field.name}` of download entry {name!r} is {value!r}.",
-                "Write an exact number of bytes." if field.name == "size" else "Write text, in quotes.",
-            )
-        values[field.name] = value
-    return Entry(name=name, **values)
+    return Entry(name=name, **{key: _value(name, known[key], value) for key, value in content.items()})
+
+
+def _value(name: str, field: Field[Any], value: Any) -> Any:
+    """Return a field's value as ``Entry`` takes it, if it is of the right type."""
+    if field.name in {"sources", "contains"}:
+        texts = [value] if isinstance(value, str) else value
+        if isinstance(texts, list) and all(isinstance(text, str) for text in texts):
+            return tuple(texts)
+    elif field.name == "size":
+        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            return value
+    elif isinstance(value, str) or (value is None and field.default is None):
+        return value
+    raise InputError(
+        f"`{field.name}` of download entry {name!r} is {value!r}.",
+        "Write an exact number of bytes." if field.name == "size" else "Write text, in quotes.",
+    )
 
 
 def _is_plain_name(text: str) -> bool:
-    paths = (PurePosixPath(text), PureWindowsPath(text))
-    return (
-        text not in {"", ".", "..", "manifest.json"} and text[0] != "." and all(p.name == text for p in paths)
-    )
+    """Return whether this names a file or folder right in its folder, neither hidden nor the manifest."""
+    has_folders = "/" in text or "\\" in text
+    return is_inside_name(text) and not has_folders and text[0] != "." and text != MANIFEST_NAME

@@ -1,7 +1,8 @@
-"""One request and its answer: what is sent, how long it is waited for, and every failure in plain words."""
+"""One request and its answer: what is sent, how long we wait, and every failure in plain words."""
 
 from __future__ import annotations
 
+import contextlib
 import email.utils
 import re
 import time
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sfc_cli import __version__
+from sfc_cli.download.addresses import address_of, confirmed_address, describe_page, drive_id, explain_page
 
 if TYPE_CHECKING:
-    from requests import Response, Session
+    from requests import Response
 
 CHUNK = 1 << 20
 PAGE_LIMIT = 1 << 20
@@ -22,19 +24,19 @@ RETRIED_STATUS = {408, 425, 429}
 
 @dataclass(frozen=True, kw_only=True)
 class Patience:
-    """How long a transfer is kept up.
+    """How often a transfer is tried, and how long it may wait.
 
     Args:
-        tries: Tries in a row without progress before a source is given up.
+        tries: Tries in a row without progress before giving up on a source.
         unreachable_tries: The same for a server that cannot be reached at all.
-        connect_seconds: The wait for a connection.
-        read_seconds: The wait for the next bytes.
+        connect_seconds: The longest wait for a connection.
+        read_seconds: The longest wait for the next bytes.
         slowest: Bytes per second, on average over ``read_seconds``, below which a transfer counts as stalled.
-        progress: New bytes that make the count of tries start again.
+        progress: New bytes after which the tries are counted from one again.
         first_pause: Seconds before the second try; each later pause is twice as long.
-        longest_pause: The most seconds that any pause grows to.
-        longest_request: The most seconds that a server may ask to wait before the source is given up.
-        sleep: What waits.
+        longest_pause: Seconds that no pause grows beyond.
+        longest_request: The most seconds that a server may ask us to wait; more ends the source.
+        sleep: Waits so many seconds.
     """
 
     tries: int = 6
@@ -58,7 +60,7 @@ class TryError(Exception):
 
     Args:
         reason: What happened.
-        tries: After how many such failures in a row to give up; 1 if trying again is of no use.
+        tries: How many such failures in a row end the source; 1 if trying again is useless.
         wait: The seconds that the server asks to wait.
     """
 
@@ -68,102 +70,150 @@ class TryError(Exception):
         self.wait = wait
 
 
-def open_session() -> Session:
-    """Return a session that follows a few redirects, to http(s) alone, and names this program."""
-    import requests
+class Connection:
+    """Asks web servers for files: follows a few redirects, to http(s) alone, and names this program.
 
-    session = requests.Session()
-    session.max_redirects = 10
-    # A compressed answer has neither a checkable length nor ranges of the file's own bytes.
-    session.headers.update({"User-Agent": f"sfc/{__version__}", "Accept-Encoding": "identity"})
-    return session
-
-
-def get(address: str, session: Session, headers: dict[str, str], patience: Patience) -> Response:
-    """Ask for an address and return the answer, its body still to come.
-
-    Raises:
-        TryError: If no answer came.
+    A context manager that closes its sockets at the end.
     """
-    import requests
 
-    host = urlsplit(address).hostname
-    try:
-        return session.get(
-            address,
-            headers=headers,
-            stream=True,
-            timeout=(patience.connect_seconds, patience.read_seconds),
-        )
-    except requests.TooManyRedirects:
-        raise TryError(f"it redirects in a circle or more than {session.max_redirects} times") from None
-    except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL) as error:
-        raise TryError(f"it redirects to what is not an http(s) address ({error})") from None
-    except requests.exceptions.SSLError as error:
-        raise TryError(
-            f"the certificate of {host} is not trusted ({_last_cause(error)}); "
-            "$REQUESTS_CA_BUNDLE may name the file of your network's own"
-        ) from None
-    except requests.exceptions.ProxyError as error:
-        raise TryError(
-            f"the proxy for {host} does not answer ({_last_cause(error)})", patience.unreachable_tries
-        ) from None
-    except requests.ConnectTimeout:
-        raise TryError(
-            f"no connection to {host} within {patience.connect_seconds:.0f} s", patience.unreachable_tries
-        ) from None
-    except requests.Timeout:
-        raise TryError(
-            f"no answer from {host} within {patience.read_seconds:.0f} s", patience.tries
-        ) from None
-    except requests.RequestException as error:
-        if _never_connected(error):
+    def __init__(self, patience: Patience) -> None:
+        import requests
+
+        self._patience = patience
+        self._session = requests.Session()
+        self._session.max_redirects = 10
+        # A compressed answer has neither a checkable length nor ranges of the file's own bytes.
+        self._session.headers.update({"User-Agent": f"sfc/{__version__}", "Accept-Encoding": "identity"})
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session.close()
+
+    def open(self, source: str, headers: dict[str, str]) -> Response:
+        """Ask for a source's file and return the answer, its body still to come.
+
+        The form that Google Drive shows before a large file is filled in on the way.
+
+        Args:
+            source: The source as the catalogue names it.
+            headers: The request's own, for the rest of a file.
+
+        Raises:
+            TryError: If the answer is not the file, the rest of it, or word (416) that there is no such rest.
+        """
+        response = self._get(address_of(source), headers)
+        page = _read_page(response)
+        if page is not None and drive_id(source) is not None:
+            confirmed = confirmed_address(page, response.url)
+            if confirmed is not None:
+                response = self._get(confirmed, headers)
+                page = _read_page(response)
+            if page is not None:
+                raise TryError(explain_page(page))
+        self._check_status(response)
+        if page is not None:
+            raise TryError(describe_page(page))
+        return response
+
+    def read(self, response: Response) -> Iterator[bytes]:
+        """Yield the body of an answer as it arrives.
+
+        Raises:
+            TryError: If it breaks, stops or merely trickles.
+        """
+        import urllib3
+
+        patience = self._patience
+        # read1 returns what one receive gave, so that a trickle is seen; urllib3 below 2 lacks it.
+        read = getattr(response.raw, "read1", response.raw.read)
+        since, count = time.monotonic(), 0
+        while True:
+            try:
+                chunk = read(CHUNK, decode_content=True)
+            except urllib3.exceptions.ReadTimeoutError:
+                raise TryError(f"nothing arrived for {patience.read_seconds:.0f} s", patience.tries) from None
+            except (urllib3.exceptions.HTTPError, OSError) as error:
+                raise TryError(f"the connection broke ({_last_cause(error)})", patience.tries) from None
+            if not chunk:
+                return
+            yield chunk
+            count += len(chunk)
+            elapsed = time.monotonic() - since
+            if elapsed >= patience.read_seconds:
+                if count < patience.slowest * elapsed:
+                    raise TryError(f"only {count} bytes arrived in {elapsed:.0f} s", patience.tries)
+                since, count = time.monotonic(), 0
+
+    def _get(self, address: str, headers: dict[str, str]) -> Response:
+        import requests
+
+        host, patience = urlsplit(address).hostname, self._patience
+        try:
+            return self._session.get(
+                address,
+                headers=headers,
+                stream=True,
+                timeout=(patience.connect_seconds, patience.read_seconds),
+            )
+        except requests.TooManyRedirects:
             raise TryError(
-                f"{host} cannot be reached ({_last_cause(error)})", patience.unreachable_tries
+                f"it redirects in a circle or more than {self._session.max_redirects} times"
             ) from None
-        raise TryError(f"the connection broke ({_last_cause(error)})", patience.tries) from None
+        except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL) as error:
+            raise TryError(f"it redirects to something that is not an http(s) address ({error})") from None
+        except requests.exceptions.SSLError as error:
+            raise TryError(
+                f"the certificate of {host} is not trusted ({_last_cause(error)}); "
+                "if your network has certificates of its own, set $REQUESTS_CA_BUNDLE to their file"
+            ) from None
+        except requests.exceptions.ProxyError as error:
+            raise TryError(
+                f"the proxy for {host} does not answer ({_last_cause(error)})", patience.unreachable_tries
+            ) from None
+        except requests.ConnectTimeout:
+            raise TryError(
+                f"no connection to {host} within {patience.connect_seconds:.0f} s", patience.unreachable_tries
+            ) from None
+        except requests.Timeout:
+            raise TryError(
+                f"no answer from {host} within {patience.read_seconds:.0f} s", patience.tries
+            ) from None
+        except requests.RequestException as error:
+            if _never_connected(error):
+                raise TryError(
+                    f"{host} cannot be reached ({_last_cause(error)})", patience.unreachable_tries
+                ) from None
+            raise TryError(f"the connection broke ({_last_cause(error)})", patience.tries) from None
+
+    def _check_status(self, response: Response) -> None:
+        status = response.status_code
+        if status in {200, 206} or (status == 416 and "Range" in response.request.headers):
+            return
+        response.close()
+        said = f"the server answers {status} {response.reason or ''}".rstrip()
+        if status not in RETRIED_STATUS and status < 500:
+            raise TryError(said)
+        wait = _asked_wait(response)
+        if wait is not None and wait > self._patience.longest_request:
+            raise TryError(f"{said} and asks to wait {wait:.0f} s")
+        raise TryError(said, self._patience.tries, wait)
 
 
-def read_page(response: Response) -> str | None:
-    """Return the text of a web page; None if the answer is no page."""
+def _read_page(response: Response) -> str | None:
+    """Return the text of a web page; None for any other answer."""
     if not response.headers.get("Content-Type", "").lower().startswith(("text/html", "application/xhtml")):
         return None
-    with response:
-        content = b"".join(_take(response.iter_content(1 << 16), PAGE_LIMIT))
-    return content.decode("utf-8", errors="replace")
-
-
-def _take(chunks: Iterator[bytes], limit: int) -> Iterator[bytes]:
     import requests
 
-    taken = 0
-    try:
-        for chunk in chunks:
-            yield chunk
-            taken += len(chunk)
-            if taken >= limit:
-                return
-    except requests.RequestException:
-        return
-
-
-def check_status(response: Response, patience: Patience) -> None:
-    """Make sure that the answer brings a file or the rest of one, or says that there is no such rest.
-
-    Raises:
-        TryError: Saying what the server answers; worth another try if it is overloaded or failing.
-    """
-    status = response.status_code
-    if status in {200, 206} or (status == 416 and "Range" in response.request.headers):
-        return
-    response.close()
-    said = f"the server answers {status} {response.reason or ''}".rstrip()
-    if status not in RETRIED_STATUS and status < 500:
-        raise TryError(said)
-    wait = _asked_wait(response)
-    if wait is not None and wait > patience.longest_request:
-        raise TryError(f"{said} and asks to wait {wait:.0f} s")
-    raise TryError(said, patience.tries, wait)
+    content = b""
+    with response, contextlib.suppress(requests.RequestException):
+        for chunk in response.iter_content(1 << 16):
+            content += chunk
+            if len(content) >= PAGE_LIMIT:
+                break
+    return content.decode("utf-8", errors="replace")
 
 
 def _asked_wait(response: Response) -> float | None:
@@ -175,35 +225,6 @@ def _asked_wait(response: Response) -> float | None:
         return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
     except ValueError:
         return None
-
-
-def read_chunks(response: Response, patience: Patience) -> Iterator[bytes]:
-    """Yield the body as it arrives.
-
-    Raises:
-        TryError: If it breaks, stops or merely trickles.
-    """
-    import urllib3
-
-    # read1 returns what one receive gave, so that a trickle is seen; urllib3 below 2 lacks it.
-    read = getattr(response.raw, "read1", response.raw.read)
-    since, count = time.monotonic(), 0
-    while True:
-        try:
-            chunk = read(CHUNK, decode_content=True)
-        except urllib3.exceptions.ReadTimeoutError:
-            raise TryError(f"nothing came for {patience.read_seconds:.0f} s", patience.tries) from None
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise TryError(f"the connection broke ({_last_cause(error)})", patience.tries) from None
-        if not chunk:
-            return
-        yield chunk
-        count += len(chunk)
-        elapsed = time.monotonic() - since
-        if elapsed >= patience.read_seconds:
-            if count < patience.slowest * elapsed:
-                raise TryError(f"only {count} bytes came in {elapsed:.0f} s", patience.tries)
-            since, count = time.monotonic(), 0
 
 
 def _never_connected(error: Exception) -> bool:

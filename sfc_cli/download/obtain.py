@@ -1,112 +1,126 @@
-"""The way of one download from its sources, or from the user's hand, to its verified final place."""
+"""The way of each download from its sources, or from a file fetched by hand, to its verified final path."""
 
 from __future__ import annotations
 
 import queue
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from sfc_cli.core import manifest
-from sfc_cli.download.archives import ArchiveError, unpack
+from sfc_cli.download.addresses import host_of, page_of
 from sfc_cli.download.catalogue import Entry
-from sfc_cli.download.connection import Patience, open_session
-from sfc_cli.download.locks import FileLock
-from sfc_cli.download.part import Part
-from sfc_cli.download.places import Places, confirm, remember
-from sfc_cli.download.progress import Reporter, in_bytes
-from sfc_cli.download.sources import page_of
-from sfc_cli.download.transfer import SourceError, fetch
-from sfc_cli.download.verification import verify
+from sfc_cli.download.connection import Patience
+from sfc_cli.download.storage import Folders, confirm, locked, remember, verify
+from sfc_cli.download.transfer import Part, SourceError, Transfer
+from sfc_cli.download.unpacking import ArchiveError, unpack
 from sfc_cli.errors import InputError, NetworkError, SfcError, UsageError
-from sfc_cli.files import replacing
-
-Outcome = str | SfcError
+from sfc_cli.files import in_bytes, inside, replacing
+from sfc_cli.progress import Progress
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a user asks for beside the names.
+    """What is to be obtained, and how.
 
     Args:
-        places: Where downloads go.
+        entries: The downloads.
+        folders: Where they go.
         mirrors: Addresses of folders that are tried before the catalogue's sources.
         given: A file, or a folder of files, fetched by hand.
-        force: Whether to replace what is there.
+        force: Whether to replace what is there; with ``verify``, whether to read every byte again.
+        verify: Whether to check what is there and to download nothing.
+        jobs: How many files to obtain at a time.
         patience: How long a transfer is kept up.
     """
 
-    places: Places
+    entries: tuple[Entry, ...]
+    folders: Folders
     mirrors: tuple[str, ...] = ()
     given: Path | None = None
     force: bool = False
+    verify: bool = False
+    jobs: int = 1
     patience: Patience = field(default_factory=Patience)
 
-    def require_fit(self, entries: Sequence[Entry]) -> None:
-        """Make sure that the request makes sense for these downloads.
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense.
 
         Raises:
-            UsageError: If a mirror is no web address, or one given file stands for several downloads.
+            UsageError: If fields contradict each other, or a mirror is not a web address.
+            InputError: If the given file does not exist.
         """
+        if self.verify and self.given is not None:
+            raise UsageError("`verify` and `given` exclude each other.", "`given` verifies what it takes.")
         for mirror in self.mirrors:
             if not mirror.startswith(("http://", "https://")):
-                raise UsageError(f"Mirror {mirror!r} is not an http(s) address.", "For a folder, use --from.")
+                raise UsageError(
+                    f"Mirror {mirror!r} is not an http(s) address.", "For a folder, use `given`."
+                )
         if self.given is not None and not self.given.exists():
-            raise InputError(f"--from {self.given}: there is no such file or folder.", "Check the path.")
-        if self.given is not None and self.given.is_file() and len(entries) > 1:
+            raise InputError(f"`given` {self.given}: there is no such file or folder.", "Check the path.")
+        if self.given is not None and self.given.is_file() and len(self.entries) > 1:
+            names = ", ".join(entry.name for entry in self.entries)
             raise UsageError(
-                f"--from names one file, but it is to serve {', '.join(entry.name for entry in entries)}.",
-                "Name one of them, or give the folder that holds them all.",
+                f"`given` is one file, but {names} were asked for.",
+                "Name one of them, or give the folder that has them all.",
             )
 
 
-def obtain(entry: Entry, request: Request, report: Reporter) -> str:
-    """Bring one download to its place, verified, or leave the place as it was.
+class Row(NamedTuple):
+    """A download as the list of all shows it."""
 
-    Returns:
-        A line on what was done.
-
-    Raises:
-        InputError: If what is there, or was given by hand, is not right; or the disk refuses.
-        NetworkError: If no source gave the right file.
-    """
-    target = request.places.target(entry)
-    if target.exists() and not request.force:
-        return f"{confirm(entry, target)}: {target}"
-    _make_folder(target.parent)
-    with FileLock(target, lambda: report.note("waiting for another sfc download of the same file")):
-        if target.exists() and not request.force:
-            return f"{confirm(entry, target)}: {target}"
-        if request.given is not None:
-            return _take_given(entry, _find_given(entry, request.given), target, request, report)
-        return _download(entry, target, request, report)
+    name: str
+    state: str
+    size: str
+    file: str
+    source: str
+    licence: str
+    paper: str
 
 
-def check(entry: Entry, places: Places, *, thorough: bool = False) -> str:
-    """Check one download where it lies.
-
-    Raises:
-        InputError: If it is missing or not right.
-    """
-    target = places.target(entry)
-    if not target.exists():
-        raise InputError(f"{target} is missing.", f"Type `sfc download {entry.name}`.")
-    return f"{confirm(entry, target, thorough=thorough)}: {target}"
+def list_rows(entries: Iterable[Entry], folders: Folders) -> list[Row]:
+    """Return what can be fetched and what is there, without opening or hashing a large file."""
+    rows = []
+    for entry in entries:
+        size, state = _size_and_state(entry, folders)
+        source = host_of(entry.sources[0]) if entry.sources else "by hand"
+        rows.append(Row(entry.name, state, size, entry.file, source, entry.licence, entry.paper))
+    return rows
 
 
-def in_turn(
-    entries: Sequence[Entry], work: Callable[[Entry], str], jobs: int
-) -> Iterator[tuple[Entry, Outcome]]:
-    """Do ``work`` for every entry, ``jobs`` at a time, and yield each result as it comes.
+def _size_and_state(entry: Entry, folders: Folders) -> tuple[str, str]:
+    path, part = folders.path_of(entry), Part(folders.file_of(entry))
+    if entry.is_data and path.is_dir():
+        whole = all(inside(path, name).is_dir() for name in entry.contains)
+        return "", "unpacked" if whole else "incomplete"
+    if not entry.is_data and path.is_file():
+        known = manifest.read_manifest(path.parent).get(path.name)
+        size = in_bytes(path.stat().st_size)
+        if known is None:
+            return size, "not verified"
+        return size, "verified" if known.looks_like(path) else "changed"
+    origin = part.origin()
+    declared = origin.total if origin is not None else entry.size
+    size = in_bytes(declared) if declared is not None else "?"
+    return size, f"{in_bytes(part.size)} so far" if part.size else "missing"
+
+
+def obtain(request: Request, progress: Progress) -> Iterator[tuple[Entry, str | SfcError]]:
+    """Obtain or check everything that is asked for, and yield each entry with its outcome as it comes.
 
     An error of one stops no other. The threads are daemons: an interrupt in the main thread ends the
     program at once, which a part file outlives.
+
+    Returns:
+        For each entry, a line on what was done, or the error.
     """
     waiting: queue.SimpleQueue[Entry] = queue.SimpleQueue()
     done: queue.SimpleQueue[tuple[Entry, str | BaseException]] = queue.SimpleQueue()
-    for entry in entries:
+    for entry in request.entries:
         waiting.put(entry)
 
     def serve() -> None:
@@ -116,126 +130,148 @@ def in_turn(
             except queue.Empty:
                 return
             try:
-                done.put((entry, work(entry)))
+                job = _Job(entry, request, progress)
+                done.put((entry, job.check() if request.verify else job.obtain()))
             except BaseException as error:
                 done.put((entry, error))
 
-    for _ in range(min(jobs, len(entries))):
+    progress.plan(None, "bytes")
+    for _ in range(min(request.jobs, len(request.entries))):
         threading.Thread(target=serve, daemon=True).start()
-    for _ in entries:
-        entry, result = done.get()
-        if isinstance(result, BaseException) and not isinstance(result, SfcError):
-            raise result
-        yield entry, result
+    for _ in request.entries:
+        entry, outcome = done.get()
+        if isinstance(outcome, BaseException) and not isinstance(outcome, SfcError):
+            raise outcome
+        yield entry, outcome
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"Cannot make the folder {folder}: {error.strerror or error}.") from None
+class _Job:
+    """One download of a request.
 
+    Args:
+        entry: What to obtain.
+        request: How.
+        progress: Hears how it goes on, under the entry's name.
+    """
 
-def _find_given(entry: Entry, given: Path) -> Path:
-    path = given / entry.file if given.is_dir() else given
-    if not path.is_file():
-        raise InputError(
-            f"No file {path} for {entry.name}.",
-            f"Fetch {page_of(entry.sources[0])}" if entry.sources else "Check the path.",
+    def __init__(self, entry: Entry, request: Request, progress: Progress) -> None:
+        self.entry = entry
+        self.request = request
+        self.progress = progress
+        self.path = request.folders.path_of(entry)
+
+    def check(self) -> str:
+        """Check what is there."""
+        if not self.path.exists():
+            raise InputError(f"{self.path} is missing.", f"Type `sfc download {self.entry.name}`.")
+        return f"{confirm(self.entry, self.path, thorough=self.request.force)}: {self.path}"
+
+    def obtain(self) -> str:
+        """Bring the download to its path, verified, or leave what is there as it was."""
+        keep = not self.request.force
+        if keep and self.path.exists():
+            return f"{confirm(self.entry, self.path)}: {self.path}"
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = error.strerror or error
+            raise InputError(f"Cannot make the folder {self.path.parent}: {reason}.") from None
+        with locked(self.path, lambda: self._say("waiting for another sfc download of the same file")):
+            if keep and self.path.exists():
+                return f"{confirm(self.entry, self.path)}: {self.path}"
+            return self._download() if self.request.given is None else self._take(self.request.given)
+
+    def _take(self, given: Path) -> str:
+        """Take the file that was fetched by hand."""
+        entry, path = self.entry, self.path
+        if given.is_dir():
+            given = inside(given, entry.file)
+        if not given.is_file():
+            hint = f"Fetch {page_of(entry.sources[0])}" if entry.sources else "Check the path."
+            raise InputError(f"No file {given} for {entry.name}.", hint)
+        if entry.is_data:
+            verify(given, entry)
+            return self._unpack(given)
+        if path.exists() and path.samefile(given):
+            sha256 = verify(path, entry)
+        else:
+            with replacing(path) as copy:
+                shutil.copyfile(given, copy)
+                try:
+                    sha256 = verify(copy, entry)
+                    self._compare_with_first(sha256)
+                except InputError as error:
+                    raise InputError(error.message.replace(str(copy), str(given)), error.hint) from None
+        return self._record(f"taken from {given} and verified", str(given.resolve()), sha256)
+
+    def _download(self) -> str:
+        entry, request = self.entry, self.request
+        part = Part(request.folders.file_of(entry))
+        transfer = Transfer(
+            name=entry.name, part=part, progress=self.progress, patience=request.patience, size=entry.size
         )
-    return path
-
-
-def _take_given(entry: Entry, given: Path, target: Path, request: Request, report: Reporter) -> str:
-    if entry.is_data:
-        verify(given, entry)
-        return _unpack(entry, given, target)
-    if target.exists() and target.samefile(given):
-        sha256 = verify(target, entry)
-    else:
-        with replacing(target) as copy:
-            shutil.copyfile(given, copy)
+        reasons = []
+        for source in (*(f"{mirror.rstrip('/')}/{entry.file}" for mirror in request.mirrors), *entry.sources):
             try:
-                sha256 = verify(copy, entry)
-                _compare_with_first(entry, target, sha256, request, report)
-            except InputError as error:
-                raise InputError(error.message.replace(str(copy), str(given)), error.hint) from None
-    remember(target, entry, str(given.resolve()), sha256)
-    return _told(f"taken from {given} and verified", target, sha256)
+                transfer.fetch(source)
+                return self._keep(part, source)
+            except SourceError as error:
+                reasons.append(f"{page_of(source)}: {error}")
+                self._say(f"giving up on {page_of(source)}: {error}")
+        tried = f"Tried {'; '.join(reasons)}." if reasons else "No source is known."
+        by_hand = f"from {page_of(entry.sources[0])} " if entry.sources else ""
+        raise NetworkError(
+            f"{entry.file} could not be downloaded. {tried}",
+            f"Download it by hand {by_hand}and run `sfc download {entry.name} --from FILE`.",
+        )
 
-
-def _download(entry: Entry, target: Path, request: Request, report: Reporter) -> str:
-    sources = [f"{mirror.rstrip('/')}/{entry.file}" for mirror in request.mirrors] + list(entry.sources)
-    part = Part(request.places.received(entry))
-    reasons = []
-    for source in sources:
+    def _keep(self, part: Part, source: str) -> str:
+        """Verify what came and put it in its path; what is wrong is removed, so that no try continues it."""
         try:
-            with open_session() as session:
-                fetch(
-                    source,
-                    part,
-                    session=session,
-                    report=report,
-                    patience=request.patience,
-                    size=entry.size,
-                )
-            return _place(entry, part, source, target, request, report)
-        except SourceError as error:
-            reasons.append(f"{page_of(source)}: {error}")
-            report.note(f"{page_of(source)} is given up: {error}")
-    tried = f" Tried {'; '.join(reasons)}." if reasons else " It has no source."
-    by_hand = f"from {page_of(entry.sources[0])} " if entry.sources else ""
-    raise NetworkError(
-        f"{entry.file} could not be downloaded.{tried}",
-        f"Download it by hand {by_hand}and run `sfc download {entry.name} --from FILE`.",
-    )
-
-
-def _place(entry: Entry, part: Part, source: str, target: Path, request: Request, report: Reporter) -> str:
-    """Verify what came and put it in place; what is not right is removed, so that no try goes on from it."""
-    try:
-        sha256 = verify(part.path, entry)
-        if not entry.is_data:
-            _compare_with_first(entry, target, sha256, request, report)
-    except InputError as error:
-        raise _reject(part, error) from None
-    if entry.is_data:
-        try:
-            report.note("unpacking")
-            done = _unpack(entry, part.path, target)
-        except ArchiveError as error:
+            sha256 = verify(part.path, self.entry)
+            if not self.entry.is_data:
+                self._compare_with_first(sha256)
+        except InputError as error:
             raise _reject(part, error) from None
-        part.drop()
-        return done
-    part.publish(target)
-    remember(target, entry, source, sha256)
-    return _told("downloaded and verified", target, sha256)
+        if self.entry.is_data:
+            self._say("unpacking")
+            try:
+                done = self._unpack(part.path)
+            except ArchiveError as error:
+                raise _reject(part, error) from None
+            part.drop()
+            return done
+        part.publish(self.path)
+        return self._record("downloaded and verified", source, sha256)
+
+    def _unpack(self, archive: Path) -> str:
+        aside = unpack(archive, self.path, top=self.entry.top, contains=self.entry.contains)
+        moved = f" (what was there before is now {aside})" if aside is not None else ""
+        return f"unpacked: {self.path}{moved}"
+
+    def _compare_with_first(self, sha256: str) -> None:
+        """Hold the file against the sum recorded when it was first fetched; most sums are not published."""
+        known = manifest.read_manifest(self.path.parent).get(self.path.name)
+        if known is None or known.sha256 == sha256:
+            return
+        difference = (
+            f"SHA-256 {sha256[:16]}…, but {known.sha256[:16]}… was recorded when it was first fetched"
+        )
+        if not self.request.force:
+            raise InputError(
+                f"The file has the {difference}.",
+                f"Type `sfc download {self.entry.name} --force` if you trust it.",
+            )
+        self._say(f"the file has the {difference}; replacing that record, as forced")
+
+    def _record(self, what: str, source: str, sha256: str) -> str:
+        remember(self.path, self.entry, source, sha256)
+        return f"{what}: {self.path} ({in_bytes(self.path.stat().st_size)}, SHA-256 {sha256[:16]}…)"
+
+    def _say(self, text: str) -> None:
+        self.progress.say(f"{self.entry.name}: {text}", part=self.entry.name)
 
 
 def _reject(part: Part, error: InputError) -> SourceError:
     part.drop()
-    return SourceError(error.message.replace(str(part.path), "what came").rstrip("."))
-
-
-def _compare_with_first(entry: Entry, target: Path, sha256: str, request: Request, report: Reporter) -> None:
-    """Hold the file against the sum recorded when it was first fetched; most sums are not published."""
-    known = manifest.read_manifest(target.parent).get(target.name)
-    if known is None or known.sha256 == sha256:
-        return
-    difference = f"SHA-256 {sha256[:16]}…, but {known.sha256[:16]}… was recorded when it was first fetched"
-    if not request.force:
-        raise InputError(
-            f"The file has the {difference}; --force takes it nevertheless.",
-            f"Type `sfc download {entry.name} --force` if you trust it.",
-        )
-    report.note(f"the file has the {difference}; taken because of --force")
-
-
-def _unpack(entry: Entry, archive: Path, target: Path) -> str:
-    aside = unpack(archive, target, top=entry.top, contains=entry.contains)
-    moved = f" (what was there before is now {aside})" if aside is not None else ""
-    return f"unpacked: {target}{moved}"
-
-
-def _told(what: str, target: Path, sha256: str) -> str:
-    return f"{what}: {target} ({in_bytes(target.stat().st_size)}, SHA-256 {sha256[:16]}…)"
+    return SourceError(error.message.replace(str(part.path), "the received file").rstrip("."))

@@ -1,18 +1,21 @@
-"""Two sets of results side by side: what one gains over the other, object by object."""
+"""An evaluation beside others: other results, object by object, and the published row of its networks."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sfc_cli.evaluation.report import Report
-from sfc_cli.evaluation.statistics import GLOBAL_NAMES
+import yaml
+
+from sfc_cli.evaluation.report import GLOBAL_NAMES, Report
+from sfc_cli.settings.locations import assets_folder
 
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectDifference:
-    """An object's mean scores in both, and the first less the second."""
+    """An object's mean scores in both reports, and the first minus the second."""
 
     name: str
     first: dict[str, float]
@@ -20,7 +23,7 @@ class ObjectDifference:
 
     @property
     def difference(self) -> dict[str, float]:
-        """The first less the second, for J&F-Mean, J-Mean and F-Mean."""
+        """The first minus the second, for J&F-Mean, J-Mean and F-Mean."""
         return {name: self.first[name] - self.second[name] for name in self.first}
 
 
@@ -33,14 +36,14 @@ class Comparison:
 
     @property
     def global_difference(self) -> dict[str, float]:
-        """The first's seven numbers less the second's."""
+        """The first's seven numbers minus the second's."""
         return {
             name: self.first.global_scores[name] - self.second.global_scores[name] for name in GLOBAL_NAMES
         }
 
     @cached_property
     def objects(self) -> list[ObjectDifference]:
-        """Every object of both reports, the largest gain of the first one at the top."""
+        """Every object of both reports, the largest gain of the first report at the top."""
         others = self.second.per_object
         rows = [
             ObjectDifference(name=name, first=_means(numbers), second=_means(others[name]))
@@ -64,3 +67,73 @@ class Comparison:
 def _means(numbers: dict[str, float]) -> dict[str, float]:
     means = {name: numbers[name] for name in ("J-Mean", "F-Mean")}
     return {"J&F-Mean": sum(means.values()) / 2, **means}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """A published row beside a run.
+
+    Args:
+        networks: The networks of the row, in words.
+        scores: The seven published numbers.
+        caveats: Why the two are not the same experiment, a phrase each; empty if they are.
+    """
+
+    networks: str
+    scores: Mapping[str, float]
+    caveats: Sequence[str]
+
+
+def published_for(report: Report) -> Published | None:
+    """Find the published row of the networks that a run used.
+
+    Returns:
+        The row; None if the run does not name its networks or no row has them.
+    """
+    content = _published_content()
+    settings = report.run.get("settings") or {}
+    for row in content["rows"]:
+        if all(settings.get(role) == row["settings"][role] for role in ("fc", "semantic")):
+            return Published(
+                networks=_networks(row["settings"]),
+                scores=row["scores"],
+                caveats=[*_other_settings(settings, row["settings"]), *_other_scope(report, content)],
+            )
+    return None
+
+
+def known_networks() -> list[str]:
+    """Return the networks that published rows exist for, in words."""
+    return [_networks(row["settings"]) for row in _published_content()["rows"]]
+
+
+def _published_content() -> Any:
+    return yaml.safe_load((assets_folder() / "published.yaml").read_text(encoding="utf-8"))
+
+
+def _networks(settings: Mapping[str, Any]) -> str:
+    return " + ".join(settings[role] for role in ("fc", "semantic") if settings[role])
+
+
+def _other_settings(own: Mapping[str, Any], published: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{name} is {own.get(name)}, published {value}"
+        for name, value in published.items()
+        if own.get(name) != value
+    ]
+
+
+def _other_scope(report: Report, content: Mapping[str, Any]) -> list[str]:
+    caveats = []
+    if (report.benchmark, report.split) != (content["benchmark"], content["split"]):
+        caveats.append(
+            f"scored on {report.benchmark} {report.split}, "
+            f"published on {content['benchmark']} {content['split']}"
+        )
+    own = (len(report.sequences), len(report.objects))
+    if own != (content["sequences"], content["objects"]):
+        caveats.append(
+            f"over {own[0]} sequences and {own[1]} objects, published over {content['sequences']} and "
+            f"{content['objects']}"
+        )
+    return caveats

@@ -1,4 +1,4 @@
-"""The fastest way to a mask's ids: a plain indexed PNG needs nothing but inflating."""
+"""The fastest way to a mask's ids: a plain indexed PNG only needs inflating."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class Header:
 
     @property
     def described(self) -> str:
-        """What the image is, for a message to the user."""
+        """What the image is, for a message."""
         return _COLOUR_NAMES.get(self.colour, f"an image of {self.depth} bits a pixel")
 
 
 def read_header(path: Path) -> Header | None:
-    """Read the first bytes of a PNG; None if the file is no PNG.
+    """Read the first bytes of a PNG; None if the file is not one.
 
     Raises:
         OSError: If the file is missing or cannot be read.
@@ -52,7 +52,7 @@ def read_header(path: Path) -> Header | None:
 
 
 def decode_ids(path: Path) -> Ids:
-    """Read a mask's ids, uint8 [H, W], taking the short way where the file allows it.
+    """Read a mask's ids, uint8 [H, W], in the fastest way that the file allows.
 
     Raises:
         InputError: If the file is missing or damaged, or stores colours instead of ids.
@@ -69,7 +69,7 @@ def decode_ids(path: Path) -> Ids:
 
 @functools.lru_cache(maxsize=1)
 def inflater() -> Any:
-    """Return zlib-ng, which inflates masks three times as fast, where it is installed, else Python's zlib."""
+    """Return zlib-ng, which inflates masks three times as fast, if it is installed, else Python's zlib."""
     try:
         return importlib.import_module("zlib_ng.zlib_ng")
     except ImportError:
@@ -84,16 +84,16 @@ def _decode_plain(content: bytes, path: Path) -> Ids | None:
     stored = header.height * (header.width + 1)
     library = inflater()
     try:
-        # One byte to spare, so that the end is seen without a second buffer.
+        # One byte more than needed, so that the end is seen without a second buffer.
         inflated = library.decompress(_pixel_data(content), bufsize=stored + 1)
     except (library.error, struct.error):
         return None
     if len(inflated) != stored:
         raise InputError(
-            f"{path} cannot be decoded as an image: it holds {len(inflated)} of {stored} bytes of pixels.",
+            f"{path} cannot be decoded as an image: it has {len(inflated)} of {stored} bytes of pixels.",
             "Replace the file.",
         )
-    # Each row is led by one byte that names its filter; 0 means that the row stands as it is.
+    # Each row begins with a byte that names its filter; 0 means that the row is stored as it is.
     rows = np.frombuffer(inflated, np.uint8).reshape(header.height, header.width + 1)
     return None if rows[:, 0].any() else rows[:, 1:]
 

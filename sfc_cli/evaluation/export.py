@@ -1,35 +1,106 @@
-"""An evaluation's numbers as files: JSON, the official tool's two tables, and a line per frame and object."""
+"""An evaluation's numbers as files: JSON, the official tool's two tables, and a line per frame and object.
+
+Files are only written where they replace nothing that an evaluation reads.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations
 from pathlib import Path
 
+from sfc_cli.errors import InputError, UsageError
 from sfc_cli.evaluation.comparison import Comparison
-from sfc_cli.evaluation.report import Report
-from sfc_cli.evaluation.statistics import GLOBAL_NAMES
-from sfc_cli.files import write_text
+from sfc_cli.evaluation.report import GLOBAL_NAMES, Rates, Report
+from sfc_cli.files import inside, refuse_overwriting, write_text
 
 _TABLE_COLUMNS = ("J-Mean", "F-Mean")
+_FRAME_COLUMNS = ("Sequence", "Object", "Frame", "J", "F")
+# How the files begin that an evaluation writes, so that a later one may replace them.
+_OWN_BEGINNINGS = re.compile(
+    rb'\s*\{\s*"global":|J&F-Mean,J-Mean,|Sequence\n|Sequence,(J-Mean,|Object,Frame,J,F)|<!doctype html>'
+)
+_LONGEST_BEGINNING = 100
 
 
-def write_json(report: Report, path: Path, comparison: Comparison | None = None) -> None:
-    """Write the numbers at full precision, with another run's under ``compared`` if there is one.
+def prepare_outputs(files: Sequence[Path], tables: Path | None, split: str, inputs: Sequence[Path]) -> None:
+    """Make the folders of all outputs before anything is scored: no scoring is lost to a mistyped one.
+
+    Args:
+        files: The files to be written.
+        tables: The folder of tables to be written, if any.
+        split: The split that the tables are named after.
+        inputs: The folders that are read. A file in them may be new, or replace one that an earlier
+            evaluation wrote, but nothing else.
+
+    Raises:
+        UsageError: If an output would be written over what is read, or two are the same.
+        InputError: If a folder cannot be made, or a file is a folder.
+    """
+    folders = () if tables is None else (tables,)
+    outputs = [*files, *folders, *(path for folder in folders for path in table_paths(folder, split))]
+    for one, other in combinations(outputs, 2):
+        if one.resolve() == other.resolve():
+            raise UsageError(f"Two outputs would be written to {other}.", "Give each its own file.")
+    for path in outputs:
+        if path.is_file() and not _is_own(path):
+            refuse_overwriting(path, (file for folder in inputs for file in _files_below(folder)))
+    for folder in (*folders, *(path.parent for path in files)):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"Cannot write to {folder}: {error.strerror or error}.", "Choose another folder."
+            ) from None
+    for path in files:
+        if path.is_dir():
+            raise InputError(f"{path} is a folder.", "Give the name of a file.")
+
+
+def _is_own(path: Path) -> bool:
+    with path.open("rb") as file:
+        return _OWN_BEGINNINGS.match(file.read(_LONGEST_BEGINNING)) is not None
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Yield all files below a folder, those behind links too."""
+    seen = set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        # A link may lead back to a folder above.
+        real = os.path.realpath(parent)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        yield from (Path(parent, name) for name in names)
+
+
+def write_json(result: Report | Rates, path: Path, comparison: Comparison | None = None) -> None:
+    """Write the numbers at full precision, with those of other results under ``compared``, if any.
 
     Raises:
         InputError: If the file cannot be written.
     """
-    content = report.to_json()
+    content = result.to_json()
     if comparison is not None:
         content["compared"] = comparison.to_json()
     write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
+def table_paths(folder: Path, split: str) -> tuple[Path, Path, Path]:
+    """Return the two official tables and the list of missing sequences."""
+    names = ("global_results", "per-sequence_results", "missing_sequences")
+    first, second, third = (inside(folder, f"{name}-{split}.csv") for name in names)
+    return first, second, third
+
+
 def write_tables(report: Report, folder: Path) -> list[Path]:
-    """Write the official tool's two tables, three decimals a number, and a list of missing sequences if any.
+    """Write the official tool's two tables, three decimals a number, and a list of missing sequences, if any.
 
     Returns:
         The files written.
@@ -38,12 +109,10 @@ def write_tables(report: Report, folder: Path) -> list[Path]:
         InputError: If a file cannot be written.
     """
     scores = report.global_scores
-    tables = {
-        f"global_results-{report.split}.csv": [
-            GLOBAL_NAMES,
-            [f"{scores[name]:.3f}" for name in GLOBAL_NAMES],
-        ],
-        f"per-sequence_results-{report.split}.csv": [
+    overall, per_sequence, missing = table_paths(folder, report.split)
+    tables: dict[Path, list[Sequence[object]]] = {
+        overall: [GLOBAL_NAMES, [f"{scores[name]:.3f}" for name in GLOBAL_NAMES]],
+        per_sequence: [
             ("Sequence", *_TABLE_COLUMNS),
             *(
                 [name, *(f"{numbers[column]:.3f}" for column in _TABLE_COLUMNS)]
@@ -51,18 +120,14 @@ def write_tables(report: Report, folder: Path) -> list[Path]:
             ),
         ],
     }
-    missing = folder / f"missing_sequences-{report.split}.csv"
     if report.missing:
-        tables[missing.name] = [
-            ("Sequence",),
-            *([name] for name in report.missing),
-        ]
+        tables[missing] = [("Sequence",), *([name] for name in report.missing)]
     else:
         # One from an earlier evaluation would now be wrong.
         missing.unlink(missing_ok=True)
-    for name, rows in tables.items():
-        write_text(folder / name, _csv(rows))
-    return [folder / name for name in tables]
+    for path, rows in tables.items():
+        write_text(path, _csv(rows))
+    return list(tables)
 
 
 def write_frames(report: Report, path: Path) -> None:
@@ -72,8 +137,7 @@ def write_frames(report: Report, path: Path) -> None:
         InputError: If the file cannot be written.
     """
     missing = set(report.missing)
-    columns = ["Sequence", "Object", "Frame", "J", "F"] + (["Missing"] if missing else [])
-    rows: list[Sequence[object]] = [columns]
+    rows: list[Sequence[object]] = [[*_FRAME_COLUMNS, *(["Missing"] if missing else [])]]
     for scores in report.objects:
         note = [scores.sequence in missing] if missing else []
         values = zip(scores.frames, scores.region, scores.boundary, strict=True)

@@ -1,4 +1,4 @@
-"""The unsupervised task: every proposal against every object, and the pairing that suits them best."""
+"""The unsupervised task: every proposal against every object, and the pairing with the highest scores."""
 
 from __future__ import annotations
 
@@ -7,38 +7,44 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from sfc_cli.data.masks import VOID, Ids
 from sfc_cli.errors import UsageError
-from sfc_cli.evaluation.boundary import bound_in_pixels, boundary_map, dilate, harmonic_mean
-from sfc_cli.evaluation.frame import FrameScores, cut_to_content
-from sfc_cli.evaluation.region import Binary
+from sfc_cli.evaluation.measures import (
+    Binary,
+    Curve,
+    FrameScores,
+    bound_in_pixels,
+    boundary_map,
+    crop_to_content,
+    dilate,
+    harmonic_mean,
+)
 
 MOST_PROPOSALS = 20
 
 
 def require_scipy() -> None:
-    """Make sure that SciPy is there, which finds the best pairing.
+    """Make sure that SciPy, which finds the best pairing, is installed.
 
     Raises:
         UsageError: If it is not installed.
     """
     if importlib.util.find_spec("scipy") is None:
         raise UsageError(
-            "--task unsupervised needs SciPy, which is not installed.",
+            "`task` unsupervised needs SciPy, which is not installed.",
             "Type `pip install 'sfc-cli[unsupervised]'`.",
         )
 
 
 def proposal_ids(objects: int) -> range:
-    """Return the ids that are scored against so many objects: all allowed ones, and one for each object."""
+    """Return the ids that are scored: all that are allowed, and at least as many as there are objects."""
     return range(1, max(MOST_PROPOSALS, objects) + 1)
 
 
 @dataclass(frozen=True)
 class _Outlined:
-    """A mask with everything that its comparisons need, each uint8 [H, W]."""
+    """A mask with all that comparing it needs, each uint8 [H, W]; nothing is computed once per pair."""
 
     mask: Binary
     pixels: int
@@ -66,7 +72,7 @@ class _Outlined:
 
 
 def score_proposals(result: Ids, truth: Ids, objects: Sequence[int]) -> FrameScores:
-    """Measure J and F of every proposal against every object in one frame, void pixels left out.
+    """Measure J and F of every proposal against every object in one frame, without void pixels.
 
     Args:
         result: Ids of proposals, uint8 [H, W].
@@ -81,7 +87,7 @@ def score_proposals(result: Ids, truth: Ids, objects: Sequence[int]) -> FrameSco
     void = truth == VOID
     if void.any():
         result, truth = np.where(void, 0, result), np.where(void, 0, truth)
-    result, truth = cut_to_content(result, truth)
+    result, truth = crop_to_content(result, truth)
     proposals = proposal_ids(len(objects))
     truths = [_Outlined.of((truth == identity).view(np.uint8), radius) for identity in objects]
     found = set(np.unique(result).tolist())
@@ -104,15 +110,13 @@ def score_proposals(result: Ids, truth: Ids, objects: Sequence[int]) -> FrameSco
     )
 
 
-def best_pairing(
-    region: npt.NDArray[np.float64], boundary: npt.NDArray[np.float64], proposals: int
-) -> list[int]:
-    """Find the proposal for each object such that the mean of J and F over objects and frames is the highest.
+def best_pairing(region: Curve, boundary: Curve, proposals: int) -> list[int]:
+    """Find the proposal for each object that makes the mean of J and F over objects and frames the highest.
 
     Args:
         region: J of each frame, proposal and object, [n, P, K].
-        boundary: F alike, [n, P, K].
-        proposals: How many proposals the sequence has; empty ones fill up to the number of objects.
+        boundary: F in the same way, [n, P, K].
+        proposals: How many proposals the sequence has; if there are fewer than objects, empty ones are added.
 
     Returns:
         The row of the proposal for each object, K of them.

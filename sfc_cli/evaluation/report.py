@@ -1,16 +1,54 @@
-"""The outcome of an evaluation: its numbers under the official names, and where they came from."""
+"""The outcome of an evaluation: scores per frame, their statistics per object, and the global numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sfc_cli.evaluation.plan import SequencePlan
-from sfc_cli.evaluation.scores import ObjectScores
-from sfc_cli.evaluation.statistics import global_statistics
+import numpy as np
+
+from sfc_cli.evaluation.measures import Curve
+from sfc_cli.evaluation.sequence_plan import SequencePlan
+
+OBJECT_NAMES = ("J-Mean", "J-Recall", "J-Decay", "F-Mean", "F-Recall", "F-Decay")
+GLOBAL_NAMES = ("J&F-Mean", *OBJECT_NAMES)
+_RECALL_ABOVE = 0.5
+_QUARTERS = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectScores:
+    """One object's J and F in every scored frame.
+
+    Args:
+        sequence: The sequence's name.
+        identity: The object's id in the annotations.
+        frames: The names of the scored frames, n of them.
+        region: J per frame, [n].
+        boundary: F per frame, [n].
+        matched: The id of the object's proposal, if proposals were matched.
+    """
+
+    sequence: str
+    identity: int
+    frames: tuple[str, ...]
+    region: Curve
+    boundary: Curve
+    matched: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The object's name in every table: ``<sequence>_<id>``."""
+        return f"{self.sequence}_{self.identity}"
+
+    @cached_property
+    def statistics(self) -> dict[str, float]:
+        """The object's six numbers under their official names."""
+        return object_statistics(self.region, self.boundary)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +64,7 @@ class Report:
         objects: Every object's scores, in the order of the sequences.
         missing: Sequences without results, scored as zero.
         warnings: What is odd about the results, a sentence each.
-        run: The content of the results' ``run.json``; empty if there is none.
+        run: The content of the results' ``run.json``; empty if there is none that can be read.
     """
 
     benchmark: str
@@ -55,9 +93,83 @@ class Report:
         return sum(len(plan.frames) for plan in self.sequences)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the numbers as plain dictionaries; ``missing`` is there only if a sequence is."""
+        """Return the numbers as plain dictionaries; ``missing`` is there only if a sequence is missing."""
         content: dict[str, Any] = {"global": self.global_scores, "per_object": self.per_object}
         return {**content, "missing": list(self.missing)} if self.missing else content
 
     def __getitem__(self, key: str) -> Any:
         return self.to_json()[key]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rates:
+    """The outcome of a benchmark that rates joints or classes instead of objects over time.
+
+    Args:
+        benchmark: What was scored, in words.
+        data: The folder of the truth.
+        results: The folder of the results.
+        sequences: How many sequences were scored.
+        frames: How many frames were scored.
+        global_scores: The global numbers by name.
+        each: What a row stands for: ``joint`` or ``class``.
+        rows: The numbers of each row, by its name.
+        warnings: What is odd about the results, a sentence each.
+    """
+
+    benchmark: str
+    data: Path
+    results: Path
+    sequences: int
+    frames: int
+    global_scores: Mapping[str, float]
+    each: str
+    rows: Mapping[str, Mapping[str, float]]
+    warnings: Sequence[str] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the numbers as plain dictionaries; None if there was nothing to rate."""
+        rows = {
+            name: {key: None if math.isnan(value) else value for key, value in numbers.items()}
+            for name, numbers in self.rows.items()
+        }
+        return {"global": dict(self.global_scores), f"per_{self.each}": rows}
+
+    def __getitem__(self, key: str) -> Any:
+        return self.to_json()[key]
+
+
+def recall(curve: Curve) -> float:
+    """Return the share of frames that score above one half, [n] to a number."""
+    return float(np.mean(curve > _RECALL_ABOVE))
+
+
+def decay(curve: Curve) -> float:
+    """Return how much the score falls over time: the first quarter's mean minus the last quarter's, [n].
+
+    The quarters end at whole frames, and each end belongs to both of its quarters.
+
+    Note:
+        The official tool stores the ends in 8 bits and mixes up the quarters of videos longer than 256
+        frames; here they are whole numbers.
+    """
+    # The small addend rounds exact halves upwards, where NumPy alone would round to even.
+    ends = np.round(np.linspace(1, len(curve), _QUARTERS + 1) + 1e-10).astype(np.int64) - 1
+    first, last = curve[: ends[1] + 1], curve[ends[-2] : ends[-1] + 1]
+    return float(np.mean(first) - np.mean(last))
+
+
+def object_statistics(region: Curve, boundary: Curve) -> dict[str, float]:
+    """Return an object's six numbers from its J and F of every frame, [n] each, n ≥ 1."""
+    values = [
+        value
+        for curve in (region, boundary)
+        for value in (float(np.mean(curve)), recall(curve), decay(curve))
+    ]
+    return dict(zip(OBJECT_NAMES, values, strict=True))
+
+
+def global_statistics(objects: Collection[Mapping[str, float]]) -> dict[str, float]:
+    """Return the seven global numbers: means over all objects of all sequences, at least one."""
+    means = {name: float(np.mean([numbers[name] for numbers in objects])) for name in OBJECT_NAMES}
+    return {"J&F-Mean": (means["J-Mean"] + means["F-Mean"]) / 2, **means}

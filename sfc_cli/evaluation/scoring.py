@@ -1,4 +1,4 @@
-"""Scoring whole plans: frames in worker processes, curves per object, and what was noticed on the way."""
+"""Scoring all frames of all sequences: curves for each object, and what was noticed on the way."""
 
 from __future__ import annotations
 
@@ -9,21 +9,26 @@ from pathlib import Path
 import numpy as np
 
 from sfc_cli.evaluation.decoding import decode_ids
-from sfc_cli.evaluation.frame import Flags, score_frame
-from sfc_cli.evaluation.plan import FrameJob, Progress, Reading, SequencePlan, split_into_jobs
+from sfc_cli.evaluation.measures import Curve, Flags, score_frame
 from sfc_cli.evaluation.proposals import best_pairing, proposal_ids, score_proposals
-from sfc_cli.evaluation.scores import ObjectScores
-from sfc_cli.evaluation.statistics import Curve
-from sfc_cli.evaluation.workers import run_jobs
-
-_FRAMES_PER_JOB = 8
+from sfc_cli.evaluation.report import ObjectScores
+from sfc_cli.evaluation.sequence_plan import Reading, SequencePlan
+from sfc_cli.evaluation.workers import FrameJob, work_on_frames
+from sfc_cli.progress import Progress
 
 
 @dataclass(kw_only=True)
 class SequenceScores:
     """A sequence's J and F of every frame and object, and what was noticed in its results.
 
-    The scores are [n, K], with proposals [n, P, K].
+    Args:
+        region: J, [n, K]; with proposals [n, P, K].
+        boundary: F, of the same shape.
+        predicted: The objects, or proposals, of which the results have any pixel.
+        present: The objects of which the truth has any pixel.
+        strangers: Ids in the results that are neither an object, background nor void, each with a file.
+        void: A result with void pixels; None if there is none.
+        equal: Whether the results equal the truth in every pixel.
     """
 
     region: Curve
@@ -48,8 +53,8 @@ class SequenceScores:
             equal=True,
         )
 
-    def take(self, start: int, part: SequenceScores) -> None:
-        """Take over the scores of some frames of the sequence, from frame ``start`` on."""
+    def add(self, start: int, part: SequenceScores) -> None:
+        """Add the scores of some frames of the sequence, from frame ``start`` on."""
         frames = slice(start, start + len(part.region))
         self.region[frames], self.boundary[frames] = part.region, part.boundary
         self.predicted |= part.predicted
@@ -90,29 +95,17 @@ class SequenceScores:
 
 
 def score_plans(
-    plans: Sequence[SequencePlan], workers: int | None = None, on_progress: Progress | None = None
+    plans: Sequence[SequencePlan], workers: int | None = None, progress: Progress | None = None
 ) -> list[SequenceScores]:
-    """Score every frame of every sequence.
-
-    Args:
-        plans: What to score.
-        workers: How many processes; None for one a core.
-        on_progress: Called with the frames done and the frames in all.
-    """
+    """Score every frame of every sequence, see ``work_on_frames``."""
     scores = [SequenceScores.empty(len(plan.frames), len(plan.objects), plan.reading) for plan in plans]
-    jobs = split_into_jobs(plans, _FRAMES_PER_JOB)
-    done, total = 0, sum(len(job.truth) for job in jobs)
-    for index, part in run_jobs(score_job, jobs, workers):
-        job = jobs[index]
-        scores[job.sequence].take(job.start, part)
-        done += len(job.truth)
-        if on_progress is not None:
-            on_progress(done, total)
+    for job, part in work_on_frames(score_job, plans, workers, progress):
+        scores[job.sequence].add(job.start, part)
     return scores
 
 
 def score_job(job: FrameJob) -> SequenceScores:
-    """Score a few frames; runs in a worker process and holds one pair of masks at a time."""
+    """Score a few frames; runs in a worker process and keeps one pair of masks at a time in memory."""
     scores = SequenceScores.empty(len(job.truth), len(job.objects), job.reading)
     predictable = proposal_ids(len(job.objects)) if job.reading == "proposals" else job.objects
     for index, (truth_path, result_path) in enumerate(zip(job.truth, job.results, strict=True)):

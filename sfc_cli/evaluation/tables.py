@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sfc_cli.evaluation.comparison import Comparison
-from sfc_cli.evaluation.published import Published, known_networks
-from sfc_cli.evaluation.report import Report
-from sfc_cli.evaluation.statistics import GLOBAL_NAMES, OBJECT_NAMES
+from sfc_cli.evaluation.comparison import Comparison, Published, known_networks
+from sfc_cli.evaluation.report import GLOBAL_NAMES, OBJECT_NAMES, Rates, Report
 
 
 def heading(report: Report) -> str:
     """Return what was scored against what, and how much of it."""
-    counts = ", ".join(
-        counted(number, word)
-        for number, word in (
-            (len(report.sequences), "sequence"),
-            (len(report.objects), "object"),
-            (report.frame_count, "scored frame"),
-        )
-    )
-    line = f"{report.benchmark} {report.split}: {report.results} against {report.data}; {counts}"
+    line = f"{report.benchmark} {report.split}: {report.results} against {report.data}; {counts(report)}"
     return f"{line}\n{missing_note(report)}" if report.missing else line
 
 
+def counts(report: Report) -> str:
+    """Return how many sequences, objects and frames were scored."""
+    numbers = (len(report.sequences), len(report.objects), report.frame_count)
+    words = ("sequence", "object", "scored frame")
+    return ", ".join(counted(number, word) for number, word in zip(numbers, words, strict=True))
+
+
 def missing_note(report: Report) -> str:
-    """Return the sentence that every output with missing sequences carries."""
+    """Return the sentence that stands in every output if sequences are missing."""
     share = f"{len(report.missing)} of {counted(len(report.sequences), 'sequence')}"
     return f"{share} without results, scored as zero: {', '.join(report.missing)}"
 
@@ -47,7 +44,7 @@ def object_table(report: Report) -> str:
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Set rows of text in columns, the first to the left and the others to the right."""
+    """Align rows of text in columns, the first to the left and the others to the right."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
@@ -100,4 +97,19 @@ def no_published_note() -> str:
     return (
         "Published: no row belongs to this run (its run.json must name the networks). "
         f"There are rows for: {', '.join(known_networks())}."
+    )
+
+
+def rates_tables(rates: Rates) -> str:
+    """Return the numbers of a benchmark that rates joints or classes."""
+    scored = f"{counted(rates.sequences, 'sequence')}, {counted(rates.frames, 'scored frame')}"
+    names = list(rates.global_scores)
+    rows: list[Sequence[str]] = [(rates.each.capitalize(), *names)]
+    rows += [(name, *(f"{numbers[key]:.4f}" for key in names)) for name, numbers in rates.rows.items()]
+    return "\n\n".join(
+        (
+            f"{rates.benchmark}: {rates.results} against {rates.data}; {scored}",
+            aligned([names, [f"{value:.6f}" for value in rates.global_scores.values()]]),
+            aligned(rows),
+        )
     )

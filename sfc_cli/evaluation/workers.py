@@ -1,4 +1,4 @@
-"""Spreading the frames over processes, a few at a time, so that memory does not grow with the video."""
+"""Spreading frames over processes, a few at a time, so that memory does not grow with the video."""
 
 from __future__ import annotations
 
@@ -10,35 +10,94 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from sfc_cli.errors import SfcError, UsageError
+from sfc_cli.evaluation.sequence_plan import Reading, SequencePlan
+from sfc_cli.progress import Progress, Silent
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
+_FRAMES_PER_JOB = 8
 # Fewer jobs than this are done sooner than a process starts.
 _FEWEST_JOBS_FOR_PROCESSES = 6
 _QUEUED_PER_WORKER = 4
 
 
-def run_jobs(
+@dataclass(frozen=True, kw_only=True)
+class FrameJob:
+    """A few frames of one sequence: what a worker process scores at a time."""
+
+    sequence: int
+    start: int
+    truth: tuple[Path, ...]
+    results: tuple[Path, ...]
+    objects: tuple[int, ...]
+    reading: Reading
+
+
+def work_on_frames(
+    work: Callable[[FrameJob], Result],
+    plans: Sequence[SequencePlan],
+    workers: int | None,
+    progress: Progress | None,
+) -> Iterator[tuple[FrameJob, Result]]:
+    """Do all frames of the sequences that have results, a few at a time, and yield each part as it is done.
+
+    Args:
+        work: A function of a module.
+        plans: The sequences; no long one comes last, because all are cut into jobs of a few frames.
+        workers: See ``in_processes``.
+        progress: Hears how many frames are done; None if nobody follows.
+    """
+    jobs = _split_into_jobs(plans)
+    # If every sequence is missing, there is nothing to follow.
+    progress = progress if progress is not None and jobs else Silent()
+    total = sum(len(job.truth) for job in jobs)
+    progress.plan(total, "frames")
+    progress.begin("scoring", total)
+    for index, result in in_processes(work, jobs, workers):
+        progress.advance("scoring", len(jobs[index].truth))
+        yield jobs[index], result
+    progress.finish("scoring", "")
+
+
+def _split_into_jobs(plans: Sequence[SequencePlan]) -> list[FrameJob]:
+    return [
+        FrameJob(
+            sequence=number,
+            start=start,
+            truth=plan.truth[start : start + _FRAMES_PER_JOB],
+            results=plan.results[start : start + _FRAMES_PER_JOB],
+            objects=plan.objects,
+            reading=plan.reading,
+        )
+        for number, plan in enumerate(plans)
+        if plan.results is not None
+        for start in range(0, len(plan.frames), _FRAMES_PER_JOB)
+    ]
+
+
+def in_processes(
     work: Callable[[Job], Result], jobs: Sequence[Job], workers: int | None = None
 ) -> Iterator[tuple[int, Result]]:
-    """Do every job and yield its index and result as it is finished, in any order.
+    """Do every job and yield its index and result as soon as it is finished, in any order.
 
     Args:
         work: A function of a module, so that it can be sent to a process.
         jobs: What to do.
         workers: How many processes; 1 does everything in this one, None takes one process a core, or none
-            where the work is short.
+            if there is little to do.
 
     Raises:
         UsageError: If ``workers`` is below 1.
         SfcError: If a worker process dies.
     """
     if workers is not None and workers < 1:
-        raise UsageError(f"--workers is {workers}.", "It must be at least 1.")
+        raise UsageError(f"`workers` is {workers}.", "It must be at least 1.")
     if workers is None:
         workers = available_cores() if len(jobs) >= _FEWEST_JOBS_FOR_PROCESSES else 1
     workers = min(workers, len(jobs))
@@ -46,11 +105,11 @@ def run_jobs(
         yield from ((index, work(job)) for index, job in enumerate(jobs))
         return
     try:
-        yield from _run_in_processes(work, jobs, workers)
+        yield from _run_in_pool(work, jobs, workers)
     except BrokenProcessPool:
         raise SfcError(
-            "A worker process ended before its work was done; it may have run out of memory.",
-            "Try again with --workers 1.",
+            "A worker process died before its work was done; it may have run out of memory.",
+            "Try again with `workers` 1.",
         ) from None
 
 
@@ -61,11 +120,10 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _run_in_processes(
+def _run_in_pool(
     work: Callable[[Job], Result], jobs: Sequence[Job], workers: int
 ) -> Iterator[tuple[int, Result]]:
-    # Forking starts in milliseconds and asks nothing of the caller's main module; elsewhere than on Linux it
-    # is not safe.
+    # Forking takes milliseconds and asks nothing of the caller's main module; it is only safe on Linux.
     method = "fork" if sys.platform.startswith("linux") else "spawn"
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context(method), initializer=_prepare_worker)
     waiting = enumerate(jobs)
@@ -96,3 +154,5 @@ def _submit(pool: ProcessPoolExecutor, work: Callable[[Job], Result], job: Job) 
 def _prepare_worker() -> None:
     # Ctrl-C is the parent's to handle: it stops the workers and says so once.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The parent's progress bar may stand in for this stream, with a lock that was taken during the fork.
+    sys.stderr = sys.__stderr__ or sys.stderr

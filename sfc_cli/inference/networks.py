@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from sfc_cli.core.devices import describe_device, require_device_name, resolve_device
 from sfc_cli.core.encoders import EncoderSource, find_encoder, load_encoder
 from sfc_cli.core.features import FeatureExtractor
 from sfc_cli.core.manifest import sha256_of
@@ -16,13 +16,18 @@ from sfc_cli.core.propagation import backend_for
 from sfc_cli.core.propagation.matching import require_reachable
 from sfc_cli.core.ranks import Ranks
 from sfc_cli.core.trunk import STRIDE
-from sfc_cli.errors import UsageError
+from sfc_cli.inference.propagator import Size, VideoPropagator
 from sfc_cli.inference.record import RunRecord
-from sfc_cli.inference.video import Size, VideoPropagator
 from sfc_cli.settings.locations import checkpoints_folder
-from sfc_cli.settings.propagation import Backend, Precision, PropagationSettings, preset_for
+from sfc_cli.settings.propagation import (
+    Backend,
+    Precision,
+    PropagationSettings,
+    SettingsChoice,
+    preset_for,
+)
 
-DEFAULT_ENCODER = "mini"
+DEFAULT_NETWORK = "mini"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,22 +35,28 @@ class NetworkChoice:
     """What decides a run's labels besides its data, as the user gave it.
 
     Args:
-        fine_grained: The network of ``--fc``; the bundled ``mini`` if no network is named at all.
-        semantic: The network of ``--semantic``.
-        checkpoints: Their folder; None for the default.
-        chosen: Settings that the user chose; None values leave the preset's.
-        device: ``auto``, ``cpu`` or ``cuda``.
+        fine_grained: The fine-grained network's name or path; the bundled ``mini`` if no network is named.
+        semantic: The semantic network's name or path.
+        checkpoints: The folder of the named networks; None for the default.
+        settings: Settings that differ from the preset's.
+        device: See ``resolve_device``.
         backend: See ``propagate_labels``.
         precision: See ``FeatureExtractor``.
+
+    Raises:
+        UsageError: If no device has such a name.
     """
 
     fine_grained: str | None = None
     semantic: str | None = None
     checkpoints: Path | None = None
-    chosen: Mapping[str, Any]
+    settings: SettingsChoice = field(default_factory=SettingsChoice)
     device: str = "auto"
     backend: Backend = "auto"
     precision: Precision = "exact"
+
+    def __post_init__(self) -> None:
+        require_device_name(self.device)
 
     def resolve(self) -> Networks:
         """Settle names, settings and files; nothing is loaded yet.
@@ -54,19 +65,14 @@ class NetworkChoice:
             UsageError: If a choice is impossible.
             InputError: If a checkpoint is missing.
         """
-        fine_grained = self.fine_grained or (None if self.semantic else DEFAULT_ENCODER)
-        settings = replace(
-            preset_for(fine_grained, self.semantic),
-            **{name: value for name, value in self.chosen.items() if value is not None},
-        )
+        fine_grained = self.fine_grained or (None if self.semantic else DEFAULT_NETWORK)
         folder = checkpoints_folder(self.checkpoints)
-        options = (("fc", fine_grained), ("semantic", self.semantic))
+        roles = (("fc", fine_grained), ("semantic", self.semantic))
         return Networks(
-            choice=self,
-            fine_grained=fine_grained,
-            settings=settings,
+            choice=dataclasses.replace(self, fine_grained=fine_grained),
+            settings=self.settings.over(preset_for(fine_grained, self.semantic)),
             folder=folder,
-            sources={option: find_encoder(name, folder) for option, name in options if name},
+            sources={role: find_encoder(name, folder) for role, name in roles if name},
         )
 
 
@@ -75,15 +81,13 @@ class Networks:
     """Networks and settings that have been found.
 
     Args:
-        choice: What the user gave.
-        fine_grained: The fine-grained network's name or path.
+        choice: What the user gave, with the default network where none was named.
         settings: The resolved settings.
         folder: The folder of checkpoints.
-        sources: Where each option's network comes from.
+        sources: Where the network of each role comes from, the fine-grained one first.
     """
 
     choice: NetworkChoice
-    fine_grained: str | None
     settings: PropagationSettings
     folder: Path
     sources: Mapping[str, EncoderSource]
@@ -91,10 +95,10 @@ class Networks:
     @property
     def names(self) -> list[str]:
         """The networks' names, the fine-grained one first."""
-        return [name for name in (self.fine_grained, self.choice.semantic) if name]
+        return [source.name for source in self.sources.values()]
 
     def require_reachable(self, sizes: Iterable[Size]) -> None:
-        """Make sure that frames of these heights and widths have cells enough for ``top_k`` votes.
+        """Make sure that frames of these heights and widths have enough cells for ``top_k`` votes.
 
         Raises:
             UsageError: If one has not.
@@ -112,7 +116,7 @@ class Networks:
             UsageError: If the device is not there.
             InputError: If a checkpoint is damaged.
         """
-        place = choose_device(self.choice.device, ranks)
+        device = resolve_device(self.choice.device, ranks)
         trunks = [
             load_encoder(name, checkpoints=self.folder, batchnorm=self.settings.batchnorm)
             for name in self.names
@@ -120,10 +124,10 @@ class Networks:
         extractor = FeatureExtractor(
             trunks,
             fusion_weight=self.settings.fusion_weight,
-            device=place,
+            device=device,
             precision=self.choice.precision,
         )
-        return VideoPropagator(extractor, self.settings, backend=backend_for(self.choice.backend, place))
+        return VideoPropagator(extractor, self.settings, backend=backend_for(self.choice.backend, device))
 
     def record(
         self,
@@ -132,44 +136,22 @@ class Networks:
         dataset: str,
         data: Path,
         input_size: Size | None,
-        clip: dict[str, Any] | None = None,
+        video: dict[str, Any] | None = None,
     ) -> RunRecord:
         """Begin the record of a run with these networks; see ``RunRecord``."""
-        place = propagator.extractor.device
         return RunRecord(
             dataset=dataset,
             data=data,
-            fine_grained=self.fine_grained,
+            fine_grained=self.choice.fine_grained,
             semantic=self.choice.semantic,
             settings=self.settings,
             precision=self.choice.precision,
             input_size=input_size,
-            clip=clip,
-            checkpoints={option: _checkpoint_entry(source) for option, source in self.sources.items()},
-            device=torch.cuda.get_device_name(place) if place.type == "cuda" else "cpu",
+            video=video,
+            checkpoints={role: _checkpoint_entry(source) for role, source in self.sources.items()},
+            device=describe_device(propagator.extractor.device),
             backend=propagator.backend,
         )
-
-
-def choose_device(name: str, ranks: Ranks) -> torch.device:
-    """Resolve ``auto``, ``cpu`` or ``cuda``; several processes on a machine take its cards in turn.
-
-    Raises:
-        UsageError: If CUDA is asked for and not there.
-    """
-    available = torch.cuda.is_available()
-    if name == "cuda" and not available:
-        raise UsageError(
-            "--device cuda, but PyTorch finds no CUDA device.", "Use --device cpu, or check the driver."
-        )
-    if name == "cpu" or not available:
-        return torch.device("cpu")
-    return torch.device("cuda", ranks.local_rank % torch.cuda.device_count())
-
-
-def default_output(dataset: str, networks: Networks) -> Path:
-    """Return ``results/<dataset>/<fc>+<semantic>``, with a checkpoint's path standing in by its stem."""
-    return Path("results") / dataset / "+".join(Path(name).stem for name in networks.names)
 
 
 def _checkpoint_entry(source: EncoderSource) -> dict[str, str | None]:

@@ -1,21 +1,22 @@
-"""run.json: what produced a folder of results, so that it can be read, compared and continued."""
+"""The record of a run, ``run.json``: what made a results folder, so that it is continued or left alone."""
 
 from __future__ import annotations
 
 import json
 import platform
 import time
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from sfc_cli import __version__
-from sfc_cli.errors import InputError
-from sfc_cli.files import write_text
+from sfc_cli.data.results import RECORD_NAME, ResultsFolder, overlaps, read_record
+from sfc_cli.errors import InputError, UsageError
+from sfc_cli.files import is_inside_name, is_same_or_below, write_text
 from sfc_cli.settings.propagation import PropagationSettings
 
-RECORD_NAME = "run.json"
 _PACKAGES = ("torch", "torchvision", "opencv-python", "pillow", "numpy")
 
 
@@ -26,14 +27,14 @@ class RunRecord:
     Args:
         dataset: The data set's name.
         data: Its folder.
-        fine_grained: Name or path given to ``--fc``.
-        semantic: Name or path given to ``--semantic``.
+        fine_grained: Name or path of the fine-grained network.
+        semantic: Name or path of the semantic network.
         settings: The resolved settings.
         precision: Of the computation.
         input_size: Height and width to which frames are brought for the networks; None for their own.
-        clip: Of a run on somebody's own footage: which clip, which frames, which masks.
+        video: Of a run on a video of the user's own: which video, which frames, which masks.
         legend: The colour of each object, where masks were painted in colours.
-        checkpoints: File name and SHA-256 of each network's checkpoint, by option.
+        checkpoints: File name and SHA-256 of each network's checkpoint, by role: ``fc``, ``semantic``.
         device: Where it ran.
         backend: What computed the propagation.
         planned: The sequences that the run and those it continues set out to do.
@@ -47,7 +48,7 @@ class RunRecord:
     settings: PropagationSettings
     precision: str
     input_size: tuple[int, int] | None = None
-    clip: dict[str, Any] | None = None
+    video: dict[str, Any] | None = None
     legend: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     checkpoints: dict[str, dict[str, str | None]]
     device: str
@@ -60,7 +61,7 @@ class RunRecord:
         """Return what two runs must share to be parts of one."""
         return {
             "data": str(self.data.resolve()),
-            **({"clip": self.clip} if self.clip is not None else {}),
+            **({"clip": self.video} if self.video is not None else {}),
             "settings": {
                 "fc": self.fine_grained,
                 "semantic": self.semantic,
@@ -72,7 +73,7 @@ class RunRecord:
         }
 
     def describe(self, data: str) -> str:
-        """Say in one line what a run does with ``data``."""
+        """Return in one line what the run does with ``data``."""
         networks = " + ".join(name for name in (self.fine_grained, self.semantic) if name)
         settings = self.settings
         return (
@@ -102,42 +103,21 @@ class RunRecord:
         }
         return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
-    def write(self, folder: Path) -> None:
+    def write(self, results: ResultsFolder) -> None:
         """Write run.json into a results folder, whole or not at all."""
-        write_text(folder / RECORD_NAME, self.to_json())
-
-
-def read_record(folder: Path) -> dict[str, Any] | None:
-    """Read the run.json of a results folder; None if it has none.
-
-    Raises:
-        InputError: If the file is damaged.
-    """
-    path = folder / RECORD_NAME
-    if not path.is_file():
-        return None
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path} cannot be read: {error}.", "Remove it, or choose another --output."
-        ) from None
-    parts = ("settings", "checkpoints", "sequences")
-    if not isinstance(content, dict) or not all(isinstance(content.get(part, {}), dict) for part in parts):
-        raise InputError(f"{path} is not a run's record.", "Remove it, or choose another --output.")
-    return content
+        write_text(results.record, self.to_json())
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """Say where a stored record differs from a run's identity, one phrase a setting."""
+    """Return where a stored record differs from a run's identity, one phrase a setting."""
     found = []
     if old.get("data") != new["data"]:
         found.append(f"data {old.get('data')} → {new['data']}")
-    old_clip, new_clip = old.get("clip") or {}, new.get("clip") or {}
+    old_video, new_video = old.get("clip") or {}, new.get("clip") or {}
     found += [
-        f"{name} {old_clip.get(name)} → {new_clip.get(name)}"
-        for name in sorted({*old_clip, *new_clip})
-        if old_clip.get(name) != new_clip.get(name)
+        f"{name} {old_video.get(name)} → {new_video.get(name)}"
+        for name in sorted({*old_video, *new_video})
+        if old_video.get(name) != new_video.get(name)
     ]
     old_settings = old.get("settings") or {}
     for name, value in new["settings"].items():
@@ -158,3 +138,70 @@ def _package_versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return versions
+
+
+def open_results(
+    results: ResultsFolder, record: RunRecord, names: Collection[str], *, overwrite: bool
+) -> None:
+    """Make a results folder ready: new, or continued if it belongs to the same run.
+
+    Args:
+        results: The folder.
+        record: Of the run; takes over what the folder's record says of sequences that stay.
+        names: The run's sequences.
+        overwrite: Remove what these sequences have; everything, if it comes from other settings.
+
+    Raises:
+        UsageError: If the folder is the data set's, or has results of other settings.
+        InputError: If the folder cannot be written to.
+    """
+    output = results.root
+    if is_same_or_below(output, record.data):
+        raise UsageError(
+            f"`output` {output} lies inside {record.data}, where the frames are.",
+            "Results never go there: choose another.",
+        )
+    for name in names:
+        if overlaps(results.outputs_of(name), record.data):
+            raise UsageError(
+                f"The results of {name} in `output` {output} would lie over {record.data}, which is read.",
+                "Choose another `output`.",
+            )
+    if output.exists() and not output.is_dir():
+        raise InputError(f"`output` {output} is a file.", "Name a folder.")
+    old = read_record(output)
+    stays: dict[str, dict[str, Any]] = {}
+    begun = _begun(old)
+    if old is None:
+        if not overwrite and output.is_dir() and any(path.name[0] != "." for path in output.iterdir()):
+            raise UsageError(
+                f"{output} is not empty and has no {RECORD_NAME}, so there is no run to continue.",
+                "Choose another `output`, or pass `overwrite`.",
+            )
+    elif found := differences(old, record.identity()):
+        if not overwrite:
+            raise UsageError(
+                f"{output} has results of other settings ({'; '.join(found)}).",
+                "Choose another `output`, or pass `overwrite` to replace them.",
+            )
+    else:
+        record.started = old.get("started", record.started)
+        stays = dict(old.get("sequences") or {})
+        record.planned += sorted(begun)
+    if overwrite:
+        for name in set(names) | (begun - set(record.planned)):
+            stays.pop(name, None)
+            results.remove(name)
+    record.planned = sorted({*names, *record.planned})
+    record.sequences.update(stays)
+    results.remove_parts()
+    record.write(results)
+
+
+def _begun(record: dict[str, Any] | None) -> set[str]:
+    """Return the sequences that a stored run finished or set out to do."""
+    if record is None:
+        return set()
+    planned = record.get("planned")
+    names = {*(record.get("sequences") or {}), *(planned if isinstance(planned, list) else [])}
+    return {str(name) for name in names if is_inside_name(str(name))}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
-from sfc_cli.errors import UsageError
+from sfc_cli.errors import UsageError, require_choice
 
 Architecture = Literal["resnet18", "resnet50"]
 LastLayer = Literal["layer3", "layer4"]
@@ -18,6 +19,8 @@ Decode = Literal["auto", "opencv", "torchvision", "nvjpeg"]
 FREE_ON_RESUME = frozenset(
     {"steps", "workers", "decode", "compile", "save_every", "check_every", "max_unreadable"}
 )
+# Fields that trainings stored under another name before.
+_EARLIER_NAMES = {"frames_per_video": "clips_per_video"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,12 +28,12 @@ class PretrainingSettings:
     """Everything that decides what a training computes, and how it is fed and saved.
 
     Args:
-        epochs: Passes over the data; with ``clips_per_video`` they fix the length of the momentum schedule.
+        epochs: Passes over the data; with ``frames_per_video`` they fix the length of the momentum schedule.
         batch_size: Frames a process takes at a time.
         learning_rate: Adam's, constant.
         crop_size: Side of a view in pixels, a multiple of 8.
         min_crop_area: A crop's least share of its image's area; the largest is 1.
-        clips_per_video: At most so many random frames of a video enter an epoch.
+        frames_per_video: Most random frames of a video in an epoch.
         pos_radius: Cells of two views are a positive pair below this distance, in cell diagonals.
         momentum: Of the target at step 0; it rises to 1 along half a cosine.
         seed: Of weights, frames and crops.
@@ -61,7 +64,7 @@ class PretrainingSettings:
     learning_rate: float = 1e-3
     crop_size: int = 256
     min_crop_area: float = 0.0
-    clips_per_video: int = 80
+    frames_per_video: int = 80
     pos_radius: float = 0.5
     momentum: float = 0.99
     seed: int = 777
@@ -82,7 +85,7 @@ class PretrainingSettings:
 
     def __post_init__(self) -> None:
         for name in (
-            "epochs", "batch_size", "crop_size", "clips_per_video", "hidden_channels", "out_channels",
+            "epochs", "batch_size", "crop_size", "frames_per_video", "hidden_channels", "out_channels",
             "accumulate", "steps", "save_every", "learning_rate", "pos_radius",
         ):  # fmt: skip
             self._require(name, lambda value: value > 0, "a finite number above 0")
@@ -99,34 +102,25 @@ class PretrainingSettings:
             ("precision", get_args(Precision)),
             ("decode", get_args(Decode)),
         ):
-            value = getattr(self, name)
-            if value not in choices:
-                raise UsageError(
-                    f"{_option(name)} {value!r} is not known.", f"Choose one of: {', '.join(choices)}."
-                )
+            require_choice(name, getattr(self, name), choices)
 
-    def _require(self, name: str, holds: Any, what: str) -> None:
+    def _require(self, name: str, holds: Callable[[float], bool], what: str) -> None:
         value = getattr(self, name)
-        if value is None:
-            return
-        if not math.isfinite(value) or not holds(value):
-            raise UsageError(f"{_option(name)} is {value}.", f"It must be {what}.")
+        if value is not None and not (math.isfinite(value) and holds(value)):
+            raise UsageError(f"`{name}` is {value}.", f"It must be {what}.")
 
-    def differences(self, stored: dict[str, Any]) -> list[str]:
+    def differences(self, stored: Mapping[str, object]) -> list[str]:
         """Name every setting that a stored run had otherwise and that a resumed run must keep.
 
         Args:
             stored: The settings of the stored run by field name.
 
         Returns:
-            One text a difference, such as ``--seed was 777, now 5``.
+            One text a difference, such as "`seed` was 777, now 5".
         """
-        return [
-            f"{_option(field.name)} was {stored.get(field.name)}, now {getattr(self, field.name)}"
-            for field in dataclasses.fields(self)
-            if field.name not in FREE_ON_RESUME and stored.get(field.name) != getattr(self, field.name)
-        ]
-
-
-def _option(name: str) -> str:
-    return "--" + name.replace("_", "-")
+        found = []
+        for name, now in dataclasses.asdict(self).items():
+            before = stored.get(name, stored.get(_EARLIER_NAMES.get(name, name)))
+            if name not in FREE_ON_RESUME and before != now:
+                found.append(f"`{name}` was {before}, now {now}")
+        return found

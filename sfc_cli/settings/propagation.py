@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal, get_args
 
 from sfc_cli.errors import UsageError, require_choice
@@ -54,6 +54,27 @@ class PropagationSettings:
                 f"`context_frames` is {self.context_frames}.", f"It must be {MOST_CONTEXT_FRAMES} at most."
             )
         require_choice("batchnorm", self.batchnorm, get_args(BatchNormMode))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettingsChoice:
+    """The settings that a user chose, by the fields of ``PropagationSettings``; None leaves the preset's."""
+
+    top_k: int | None = None
+    radius: float | None = None
+    temperature: float | None = None
+    context_frames: int | None = None
+    fusion_weight: float | None = None
+    batchnorm: BatchNormMode | None = None
+
+    def over(self, preset: PropagationSettings) -> PropagationSettings:
+        """Return a preset with the chosen settings in place of its own.
+
+        Raises:
+            UsageError: If a value is outside its range.
+        """
+        chosen = {name: value for name, value in asdict(self).items() if value is not None}
+        return replace(preset, **chosen)
 
 
 # The paper's settings for both networks together and those of every single network; of the bundled network

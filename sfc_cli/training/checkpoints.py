@@ -27,7 +27,7 @@ _FORMAT = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class Identity:
     """What a state must agree with before a training may go on from it.
 
     Args:
@@ -54,7 +54,7 @@ class Run:
 
 
 def save_state(
-    path: Path, run: Run, step: int, model: Correspondence, optimizer: torch.optim.Optimizer
+    path: Path, identity: Identity, step: int, model: Correspondence, optimizer: torch.optim.Optimizer
 ) -> None:
     """Write everything that a training needs to go on, whole or not at all.
 
@@ -69,10 +69,10 @@ def save_state(
         {
             "format": _FORMAT,
             "step": step,
-            "settings": dataclasses.asdict(run.settings),
-            "precision in use": run.precision,
-            "processes": run.world,
-            "data": run.data,
+            "settings": dataclasses.asdict(identity.settings),
+            "precision in use": identity.precision,
+            "processes": identity.world,
+            "data": identity.data,
             "model": model.state_dict(),
             "optimizer": optimizer.state_dict(),
             "random": _random_states(),
@@ -80,15 +80,17 @@ def save_state(
     )
 
 
-def load_state(path: Path, run: Run, model: Correspondence, optimizer: torch.optim.Optimizer) -> int:
+def load_state(
+    path: Path, identity: Identity, model: Correspondence, optimizer: torch.optim.Optimizer
+) -> int:
     """Put model, optimizer and random states back as they were.
 
     Returns:
         How many steps had been taken.
 
     Raises:
-        InputError: If the file is missing, damaged or of another kind, or comes from a run with other
-            settings, frames or processes; the message names each.
+        InputError: If the file is missing, damaged or of another kind, or comes from a training with
+            other settings, frames or processes; the message names each.
     """
     stored = read_checkpoint(path)
     if stored.get("format") != _FORMAT:
@@ -96,11 +98,11 @@ def load_state(path: Path, run: Run, model: Correspondence, optimizer: torch.opt
             f"{path} is not a training state that this version of sfc reads.",
             f"Give the folder of a training by sfc, with its {STATE_NAME}.",
         )
-    differences = run.differences(stored)
+    differences = identity.differences(stored)
     if differences:
         raise InputError(
             f"{path} comes from a training with other settings: {'; '.join(differences)}.",
-            "Give the same settings, or start anew with another --output.",
+            "Give the same settings, or start again with another `output`.",
         )
     model.load_state_dict(stored["model"])
     optimizer.load_state_dict(stored["optimizer"])

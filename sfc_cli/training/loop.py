@@ -1,4 +1,4 @@
-"""The loop: steps in order, saves in time, a stop on a signal or a loss that is no number."""
+"""The loop: steps in order, saves in time, a stop on a signal or when the loss diverges."""
 
 from __future__ import annotations
 
@@ -18,21 +18,26 @@ from torch import Tensor
 
 from sfc_cli.core.correspondence import Correspondence, momentum_at
 from sfc_cli.core.ranks import Ranks
-from sfc_cli.data.frame_folders import FrameIndex
+from sfc_cli.data.frame_index import FrameIndex
 from sfc_cli.errors import InputError, SfcError
 from sfc_cli.settings.pretraining import PretrainingSettings
-from sfc_cli.training.checkpoints import NETWORK_NAME, STATE_NAME, Run, load_state, save_network, save_state
-from sfc_cli.training.distribution import sum_over_ranks
-from sfc_cli.training.loading import Batch, load_batches, worker_count
-from sfc_cli.training.plan import Plan
-from sfc_cli.training.stepping import Stepper
-from sfc_cli.training.watching import StepRecord, Watcher
+from sfc_cli.training.batches import Batch, Plan, load_batches, worker_count
+from sfc_cli.training.checkpoints import (
+    NETWORK_NAME,
+    STATE_NAME,
+    Identity,
+    load_state,
+    save_network,
+    save_state,
+)
+from sfc_cli.training.metrics import StepRecord, Watcher
+from sfc_cli.training.stepping import Stepper, sum_over_ranks
 
 Ending = Literal["finished", "steps", "signal"]
 
 
 class DivergedError(SfcError):
-    """The loss became infinite or no number."""
+    """The loss became NaN or infinite."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +48,14 @@ class Outcome:
         ending: ``finished`` after all epochs, ``steps`` at the bound, ``signal`` on SIGTERM or Ctrl-C.
         step: Steps taken in all.
         total_steps: Steps of the whole training.
+        network: The saved network.
         signal: The signal's number; 0 without one.
     """
 
     ending: Ending
     step: int
     total_steps: int
+    network: Path
     signal: int = 0
 
 
@@ -99,7 +106,7 @@ class Training:
         self._ranks = ranks
         self._check = check
         self.stepper = Stepper(settings, device, ranks)
-        self._run = Run(
+        self._identity = Identity(
             settings=settings,
             precision=self.stepper.precision,
             data=index.fingerprint(),
@@ -108,7 +115,9 @@ class Training:
         self.step = 0
         self.saved_step: int | None = None
         if resume and (output / STATE_NAME).is_file():
-            self.step = load_state(output / STATE_NAME, self._run, self.stepper.model, self.stepper.optimizer)
+            self.step = load_state(
+                output / STATE_NAME, self._identity, self.stepper.model, self.stepper.optimizer
+            )
             self.saved_step = self.step
         self.workers = worker_count(settings, device, ranks.local_world)
         self._watchers: Sequence[Watcher] = ()
@@ -126,7 +135,7 @@ class Training:
         """Train until the end, the bound or a signal, and save.
 
         Raises:
-            DivergedError: If the loss is infinite or no number.
+            DivergedError: If the loss becomes NaN or infinite.
             InputError: If too many files cannot be read or a checkpoint cannot be written.
         """
         self._watchers = watchers
@@ -138,7 +147,13 @@ class Training:
         ending: Ending = "signal" if interrupted else "steps"
         if self.step >= self.plan.total_steps:
             ending = "finished"
-        return Outcome(ending=ending, step=self.step, total_steps=self.plan.total_steps, signal=self._signal)
+        return Outcome(
+            ending=ending,
+            step=self.step,
+            total_steps=self.plan.total_steps,
+            network=self._output / NETWORK_NAME,
+            signal=self._signal,
+        )
 
     def _train(self) -> bool:
         batches = load_batches(
@@ -178,7 +193,7 @@ class Training:
         return _Pending(self.step, loss, status, taken, loaded - start, time.perf_counter() - loaded)
 
     def _settle(self, pending: _Pending) -> bool:
-        """Read a step's numbers, report them, and tell whether any process was asked to stop."""
+        """Read a step's numbers, report them, and return whether any process was asked to stop."""
         loss, stop = pending.status.tolist()
         loss /= self._ranks.world
         if not math.isfinite(loss):
@@ -203,7 +218,6 @@ class Training:
         return bool(stop > 0)
 
     def _diverged(self, pending: _Pending) -> DivergedError:
-        step = pending.step
         paths = [path for batch in pending.batches for path in batch.paths]
         where = (
             f"Files of the batch: {', '.join(paths)}."
@@ -216,8 +230,8 @@ class Training:
             else "There is no checkpoint yet."
         )
         return DivergedError(
-            f"The loss of step {step} is infinite or no number. {where} {last}",
-            "Lower --learning-rate, or try --precision fp32.",
+            f"The loss became NaN or infinite at step {pending.step}. {where} {last}",
+            "Lower `learning_rate`, or try `precision` fp32.",
         )
 
     def _note_unreadable(self, unreadable: dict[str, str]) -> None:
@@ -228,7 +242,7 @@ class Training:
         if len(self._unreadable) > self.settings.max_unreadable:
             raise InputError(
                 f"{len(self._unreadable)} files could not be read, more than the "
-                f"{self.settings.max_unreadable} of --max-unreadable; the last: {why}",
+                f"{self.settings.max_unreadable} of `max_unreadable`; the last: {why}",
                 "Repair the data set, or raise the limit.",
             )
 
@@ -240,7 +254,7 @@ class Training:
     def _save(self) -> None:
         if self._ranks.leads:
             model, optimizer = self.stepper.model, self.stepper.optimizer
-            save_state(self._output / STATE_NAME, self._run, self.step, model, optimizer)
+            save_state(self._output / STATE_NAME, self._identity, self.step, model, optimizer)
             epoch = max(self.step - 1, 0) // self.plan.steps_per_epoch
             save_network(self._output / NETWORK_NAME, self.settings, epoch, model, optimizer)
         self.saved_step = self.step

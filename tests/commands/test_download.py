@@ -10,15 +10,12 @@ from typing import Any
 
 import pytest
 import yaml
-from typer.testing import CliRunner
 
 from sfc_cli.core import manifest
-from sfc_cli.download import drive
-from sfc_cli.download.connection import Patience
-from sfc_cli.main import app
+from sfc_cli.download import addresses
+from tests.commands.downloads import FILE, Command, serve_downloads
 from tests.download.loopback import (
     Answer,
-    Loopback,
     checkpoint,
     davis_zip,
     in_turn,
@@ -29,56 +26,15 @@ from tests.download.loopback import (
     status,
     trickle,
     truncated,
+    visible,
     whole,
 )
-
-FILE = "pretrained_fc.pth"
-
-
-class Command:
-    """`sfc` in a folder of its own, whose sfc.yaml points every download at the loopback server."""
-
-    def __init__(self, loopback: Loopback) -> None:
-        self.loopback = loopback
-        self.folder = Path.cwd()
-        self.checkpoints = self.folder / "checkpoints"
-        self.target = self.checkpoints / FILE
-        self.pauses: list[float] = []
-        self.code = 0
-        self.out = self.err = ""
-        self._config: dict[str, Any] = {"download": {}}
-
-    def source(self, name: str, answer: Answer, **fields: Any) -> str:
-        """Let ``answer`` serve a download."""
-        address = self.loopback.serve(f"/{name}", answer)
-        self._config["download"][name] = {"sources": [address], **fields}
-        (self.folder / "sfc.yaml").write_text(yaml.safe_dump(self._config))
-        return address
-
-    def __call__(self, *arguments: str, **environment: str) -> str:
-        result = CliRunner().invoke(app, ["download", *arguments], env=environment)
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        self.code, self.out, self.err = result.exit_code, result.stdout, result.stderr
-        return self.out
-
-    def leftovers(self) -> list[str]:
-        return sorted(path.name for path in self.checkpoints.iterdir()) if self.checkpoints.is_dir() else []
 
 
 @pytest.fixture
 def sfc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
-    for name in ("SFC_MIRROR", "SFC_DATA", "SFC_CHECKPOINTS", "http_proxy", "HTTP_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    loopback = Loopback()
-    command = Command(loopback)
-    quick = {"sleep": command.pauses.append, "tries": 3, "read_seconds": 0.3, "connect_seconds": 2.0}
-    for name, value in quick.items():
-        monkeypatch.setitem(Patience.__init__.__kwdefaults__, name, value)
-    yield command
-    loopback.close()
+    with serve_downloads(tmp_path, monkeypatch) as command:
+        yield command
 
 
 @pytest.fixture(scope="session")
@@ -93,7 +49,7 @@ def test_download__whole_way(sfc: Command, right: bytes) -> None:
     assert sfc.code == 0
     assert out.startswith("fc: downloaded and verified: checkpoints/pretrained_fc.pth (")
     assert sha256[:16] in out
-    assert "fc: receiving a file of" in sfc.err
+    assert f"fc: {len(right) / 1e3:.1f} kB\n" in sfc.err
     assert sfc.target.read_bytes() == right
     assert sfc.leftovers() == ["manifest.json", FILE]
     record = json.loads((sfc.checkpoints / "manifest.json").read_text())["files"][FILE]
@@ -132,8 +88,12 @@ FAULTS: dict[str, tuple[Callable[[bytes], Answer], dict[str, Any], str]] = {
     "429 for too long": (lambda _: status(429, {"Retry-After": "9999"}), {}, "asks to wait 9999 s"),
     "500": (lambda _: status(500), {}, "the server answers 500 Internal Server Error, 3 times"),
     "page with status 200": (lambda _: page("<title>Sorry</title>"), {}, "a web page titled 'Sorry'"),
-    "page said to be a file": (lambda _: status(200, body=b"<!DOCTYPE html>"), {}, "what came is a web page"),
-    "slow trickle": (lambda body: trickle(body[:100], 0.05), {}, "bytes came in"),
+    "page said to be a file": (
+        lambda _: status(200, body=b"<!DOCTYPE html>"),
+        {},
+        "the received file is a web page",
+    ),
+    "slow trickle": (lambda body: trickle(body[:100], 0.05), {}, "bytes arrived in"),
     "redirect loop": (lambda _: redirect("/fc"), {}, "redirects in a circle"),
     "redirect to file://": (lambda _: redirect("file:///etc/passwd"), {}, "not an http(s) address"),
     "wrong sha256": (whole, {"sha256": "d7ce3ad0"}, "but the published one begins with d7ce3ad0"),
@@ -184,7 +144,7 @@ def test_download__429_then_success(sfc: Command, right: bytes) -> None:
 
 
 def test_download__drive_form_then_quota(sfc: Command, right: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drive, "DOWNLOAD_ADDRESS", sfc.loopback.url("/drive"))
+    monkeypatch.setattr(addresses, "DRIVE_DOWNLOAD", sfc.loopback.url("/drive"))
     form = (
         '<form id="download-form" action="/confirmed"><input name="confirm" value="t">'
         '<input name="uuid" value="1"></form>'
@@ -224,7 +184,7 @@ def test_download__second_source_after_the_first(sfc: Command, right: bytes) -> 
     sfc("fc")
     assert sfc.code == 0
     assert manifest.read_manifest(sfc.checkpoints)[FILE].source == good
-    assert f"fc: {bad} is given up: the server answers 403 Forbidden" in sfc.err
+    assert f"fc: giving up on {bad}: the server answers 403 Forbidden" in sfc.err
 
 
 @pytest.mark.parametrize("how", ["option", "variable"])
@@ -261,7 +221,7 @@ def test_download__another_sum_than_at_first(sfc: Command, right: bytes) -> None
     assert not sfc.target.exists()
     sfc("fc", "--force")
     assert sfc.code == 0
-    assert "taken because of --force" in sfc.err
+    assert "replacing that record, as forced" in sfc.err
     assert sfc.target.read_bytes() == other
 
 
@@ -284,7 +244,7 @@ def test_download__file_put_there_by_hand(sfc: Command, right: bytes) -> None:
     sfc.target.write_bytes(b"<html>not found</html>")
     sfc("fc")
     assert sfc.code == 3
-    assert "is a web page, saved in the place of the file. Type `sfc download fc --force`" in sfc.err
+    assert "is a web page, saved instead of the file. Type `sfc download fc --force`" in sfc.err
     sfc.target.write_bytes(right)
     assert sfc("fc") == "fc: verified now: checkpoints/pretrained_fc.pth\n"
     assert sfc.loopback.seen == []
@@ -330,10 +290,22 @@ def test_download__from_another_file_than_at_first(sfc: Command, right: bytes) -
     ("arguments", "code", "message"),
     [
         (["fc", "--from", "nowhere"], 3, "--from nowhere: there is no such file or folder."),
-        (["imagenet", "--from", "one.pth"], 2, "names one file, but it is to serve imagenet18, imagenet50"),
+        (
+            ["imagenet", "--from", "one.pth"],
+            2,
+            "--from is one file, but imagenet18, imagenet50 were asked for",
+        ),
         (["fc", "--from", "empty"], 3, f"No file empty/{FILE} for fc. Fetch https://github.com/"),
-        (["--verify", "--from", "one.pth"], 2, "exclude each other"),
-        (["fc", "--mirror", "ftp://a/b"], 2, "Mirror 'ftp://a/b' is not an http(s) address."),
+        (
+            ["--verify", "--from", "one.pth"],
+            2,
+            "--verify and --from exclude each other. --from verifies what it takes.",
+        ),
+        (
+            ["fc", "--mirror", "ftp://a/b"],
+            2,
+            "Mirror 'ftp://a/b' is not an http(s) address. For a folder, use --from.",
+        ),
         (["fc", "--jobs", "0"], 2, "--jobs"),
         ([], 2, "Say what to download. Names: fc, crw, moco, simsiam, vfs, pixpro, imagenet18"),
         (["mocco"], 2, "No download named 'mocco'. Names: fc, crw"),
@@ -348,7 +320,7 @@ def test_download__usage(sfc: Command, arguments: list[str], code: int, message:
     assert sfc.loopback.seen == []
 
 
-def test_download__from_the_file_in_its_place(sfc: Command, right: bytes) -> None:
+def test_download__from_the_file_itself(sfc: Command, right: bytes) -> None:
     sfc.checkpoints.mkdir()
     sfc.target.write_bytes(right)
     sfc("fc", "--from", str(sfc.target), "--force")
@@ -413,7 +385,7 @@ def test_download__davis(sfc: Command) -> None:
     sfc.source("davis", whole(davis_zip()))
     assert sfc("davis") == "davis: unpacked: data/davis\n"
     assert Path("data/davis/JPEGImages/480p/bear/00000.jpg").read_bytes() == b"frame 0"
-    assert [path.name for path in Path("data").iterdir()] == ["davis"]
+    assert visible(Path("data")) == ["davis"]
     assert sfc("davis") == "davis: already there and complete, 1 sequence: data/davis\n"
     assert "unpacked" in sfc("--list", "davis")
     Path("data/davis/Annotations/480p/bear/00001.png").unlink()
@@ -434,12 +406,12 @@ def test_download__davis_with_a_path_out_of_the_folder(sfc: Command) -> None:
     sfc.source("davis", whole(davis_zip({"DAVIS/../../evil": b"x"})))
     sfc("davis")
     assert sfc.code == 4
-    assert "what came is refused: its member 'DAVIS/../../evil' would be written outside" in sfc.err
-    assert list(Path("data").iterdir()) == []
+    assert "the received file is refused: its member 'DAVIS/../../evil' would be written outside" in sfc.err
+    assert visible(Path("data")) == []
     Path("evil.zip").write_bytes(davis_zip({"/evil": b"x"}))
     sfc("davis", "--from", "evil.zip")
     assert sfc.code == 3
-    assert list(Path("data").iterdir()) == []
+    assert visible(Path("data")) == []
     assert not list(sfc.folder.rglob("*evil"))
 
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def test_pretrain__trains_resumes_and_gives_a_readable_network(tmp_path: Path) -
     assert load_encoder("out/pretrained_fc.pth").architecture == "resnet18"
 
 
-def test_pretrain__finds_youtube_vos_at_its_default_place(tmp_path: Path) -> None:
+def test_pretrain__finds_youtube_vos_at_its_default_path(tmp_path: Path) -> None:
     write_frames(tmp_path / "data" / "youtube-vos" / "train_all_frames" / "JPEGImages" / "0a1b")
     result = pretrain(*TINY, "--steps", "1")
     assert result.exit_code == 0, result.output
@@ -96,13 +97,60 @@ def test_pretrain__reads_its_defaults_from_the_settings() -> None:
         "batch_size",
         "learning_rate",
         "crop_size",
-        "clips_per_video",
+        "frames_per_video",
         "pos_radius",
         "seed",
     ):
         described = " ".join(text[text.index("--" + name.replace("_", "-")) :].split())
         described = described[: described.index("]") + 1]
         assert described.endswith(f"[default: {getattr(defaults, name)}]"), described
+
+
+def test_pretrain__accepts_an_earlier_name_of_an_option(tmp_path: Path) -> None:
+    write_frames(tmp_path / "set" / "a")
+    line = one_line(pretrain("--data", tmp_path / "set", *TINY, "--clips-per-video", "1"), 2)
+    assert "An epoch has 1 frames" in line
+    assert "raise --frames-per-video" in line
+
+
+def test_pretrain__writes_json_lines(tmp_path: Path) -> None:
+    write_frames(tmp_path / "set" / "a")
+    result = pretrain("--data", tmp_path / "set", "-o", "out", *TINY, "--steps", "3", "--json")
+    assert result.exit_code == 0, result.output
+    assert result.stderr == ""
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    assert {event["event"] for event in events} == {"say", "plan", "begin", "advance", "finish"}
+    steps = [event for event in events if event["event"] in ("advance", "finish")]
+    metrics = [json.loads(line) for line in (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()]
+    for event in steps:
+        assert metrics[event["step"] - 1]["loss"] == event["loss"]
+    assert steps[-1]["step"] == 3
+    assert {"ending": "steps", "step": 3, "total_steps": 4}.items() <= events[-1].items()
+    assert events[-1]["network"] == str(Path("out/pretrained_fc.pth"))
+
+
+@pytest.mark.parametrize("name", ["settings.json", "metrics.jsonl", "pretrained_fc.pth"])
+@pytest.mark.parametrize("output", ["set", "set/a", "link"])
+def test_pretrain__never_writes_over_a_file_of_the_data_set(tmp_path: Path, name: str, output: str) -> None:
+    write_frames(tmp_path / "set" / "a")
+    (tmp_path / "link").symlink_to(tmp_path / "set")
+    own = tmp_path / output / name
+    own.write_text("of the data set")
+    arguments = ("--data", tmp_path / "set", *TINY, "--steps", "1", "-o", output)
+    for more in ((), ("--overwrite",), ("--resume",)):
+        line = one_line(pretrain(*arguments, *more), 2)
+        assert f"{Path(output) / name} is in the data set" in line
+        assert "Choose another --output." in line
+    assert own.read_text() == "of the data set"
+
+
+def test_pretrain__may_write_into_a_folder_of_the_data_set_that_is_its_own(tmp_path: Path) -> None:
+    write_frames(tmp_path / "set" / "a")
+    arguments = ("--data", tmp_path / "set", *TINY)
+    # Beside the videos, where nothing is in the way; and in a folder without frames.
+    for output in ("set", "set/runs"):
+        assert pretrain(*arguments, "-o", output, "--steps", "1").exit_code == 0
+        assert pretrain(*arguments, "-o", output, "--resume").exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -117,12 +165,12 @@ def test_pretrain__reads_its_defaults_from_the_settings() -> None:
         (["--workers", "-1"], "--workers is -1"),
         (["--precision", "tf32"], "--precision tf32 needs an NVIDIA GPU"),
         (["--decode", "nvjpeg"], "--decode nvjpeg needs a CUDA device"),
-        (["--device", "tpu"], "--device 'tpu' is not known"),
-        (["--device", "cuda:99"], "--device cuda:99: there is no CUDA device 99"),
+        (["--device", "tpu"], "--device 'tpu' is unknown. Choose auto, cpu, cuda, cuda:N or mps"),
+        (["--device", "cuda:99"], "--device is cuda:99, but "),
         (["--batch-size", "50"], "An epoch has 5 frames, fewer than the 50 of one step"),
     ],
 )
-def test_pretrain__names_a_setting_that_does_not_do(
+def test_pretrain__names_a_setting_that_cannot_be_used(
     tmp_path: Path, arguments: list[str], expected: str
 ) -> None:
     write_frames(tmp_path / "set" / "a")
@@ -220,10 +268,10 @@ def test_pretrain__ends_with_the_signals_number(tmp_path: Path) -> None:
         env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("step "):
-            process.send_signal(signal.SIGTERM)
-            break
+    metrics = output / "metrics.jsonl"
+    while process.poll() is None and not (metrics.is_file() and metrics.read_text()):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
     rest = process.stderr.read()
     assert process.wait() == 128 + signal.SIGTERM
     assert "stopped by a signal" in rest

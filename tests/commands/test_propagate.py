@@ -17,8 +17,7 @@ from typer.testing import CliRunner, Result
 from sfc_cli import files
 from sfc_cli.core.encoders import load_encoder
 from sfc_cli.data.masks import palette, read_ids, write_mask
-from sfc_cli.data.soft_files import read_soft_labels
-from sfc_cli.data.soft_labels import enlarge_to_mask
+from sfc_cli.data.soft_labels import enlarge_to_mask, read_soft_labels
 from sfc_cli.errors import InputError
 from sfc_cli.inference import networks as networks_module
 from sfc_cli.main import app
@@ -378,7 +377,7 @@ def test_propagate__extras_of_masks_that_change_are_not_left(make_davis: MakeDav
 def test_propagate__gif_of_a_long_sequence_is_refused_before_anything_is_done(make_davis: MakeDavis) -> None:
     data = make_davis({"long": 301}, size=(16, 24))
     options = ("--data", data, "--fc", "random18", "-o", "out", "--overlay", "gif")
-    _refuse(_run(*options), 2, "long has 301 frames", "300 at most", "--overlay video")
+    _refuse(_run(*options), 2, "GIF of long would have 301 frames", "300 are the most", "--overlay video")
     assert not Path("out").exists()
 
 
@@ -507,7 +506,7 @@ def test_propagate__leftovers_of_a_killed_run(make_davis: MakeDavis) -> None:
 
 
 def test_propagate__interrupted_by_the_user(make_davis: MakeDavis, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sfc_cli.inference import runner
+    from sfc_cli.inference import sequences
 
     data = make_davis()
     _propagate(data, "whole")
@@ -517,9 +516,9 @@ def test_propagate__interrupted_by_the_user(make_davis: MakeDavis, monkeypatch: 
             raise KeyboardInterrupt
         return plain(path)
 
-    plain = runner.read_frame
+    plain = sequences.read_frame
     with monkeypatch.context() as patch:
-        patch.setattr(runner, "read_frame", read)
+        patch.setattr(sequences, "read_frame", read)
         result = _run("--data", data, "--fc", "random18", "-o", "out")
     assert result.exit_code == 130
     assert "interrupted; finished files are kept" in result.stderr
@@ -767,19 +766,26 @@ def test_propagate__unknown_network(make_davis: MakeDavis) -> None:
     _refuse(_run("--data", data, "--semantic", "weights/none.pth"), 3, "weights/none.pth")
 
 
-@pytest.mark.parametrize(
-    "option", [("--top-k", "many"), ("--backend", "quick"), ("--device", "tpu"), ("--batchnorm", "no")]
-)
+@pytest.mark.parametrize("option", [("--top-k", "many"), ("--backend", "quick"), ("--batchnorm", "no")])
 def test_propagate__options_that_cannot_be_read(option: tuple[str, str]) -> None:
     result = _run("--fc", "random18", *option)
     assert result.exit_code == 2
     assert f"Invalid value for '{option[0]}'" in result.stderr
 
 
+@pytest.mark.parametrize("device", ["tpu", "cuda:x", "cuda:-1", ""])
+def test_propagate__unknown_device(device: str) -> None:
+    # Told before any data is looked for.
+    result = _run("--fc", "random18", "--device", device)
+    _refuse(result, 2, f"--device {device!r} is unknown", "cuda:N or mps")
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_propagate__cuda_without_a_card(make_davis: MakeDavis) -> None:
     _refuse(
-        _run("--data", make_davis(), "--fc", "random18", "-o", "out", "--device", "cuda"), 2, "--device cpu"
+        _run("--data", make_davis(), "--fc", "random18", "-o", "out", "--device", "cuda"),
+        2,
+        "--device is cuda",
     )
 
 

@@ -275,10 +275,10 @@ def test_clip__other_masks_are_another_run(shots: Path, first: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("--mask", "first.png"), 2, "--mask needs a clip"),
-        (("--start", "3"), 2, "--start needs a clip"),
+        (("--mask", "first.png"), 2, "--mask needs a video"),
+        (("--start", "3"), 2, "--start needs a video"),
         (("shots",), 2, "no mask to start from"),
-        (("shots", "--mask", "first.png", "--data", "davis"), 2, "--data davis beside the clip"),
+        (("shots", "--mask", "first.png", "--data", "davis"), 2, "--data davis beside the video"),
         (("shots", "--mask", "none.png"), 3, "none.png"),
         (("nothing.mp4", "--mask", "first.png"), 3, "nothing.mp4"),
         (("shots", "--mask", "57:first.png"), 3, "the 9 frames from 0 to 8"),

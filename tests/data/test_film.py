@@ -1,4 +1,4 @@
-"""Films decode to what was written, whatever their size; a film that is not whole is no film."""
+"""Films decode to what was written, whatever their size; a film that is not whole is not kept."""
 
 import subprocess
 import sys
@@ -99,7 +99,7 @@ def test_film_writer__too_large_for_the_encoder(tmp_path: Path, capfd: pytest.Ca
     written = FilmWriter(tmp_path / "a.mp4", 24.0)
     with pytest.raises(InputError, match="no encoder for MP4 films of 16×8200") as caught:
         written.add(np.zeros((8200, 16, 3), np.uint8))
-    assert "--overlay frames" in caught.value.hint
+    assert "`overlay` to frames" in caught.value.hint
     written.abandon()
     assert not list(tmp_path.iterdir())
     assert "global" not in capfd.readouterr().err
@@ -120,18 +120,18 @@ def test_h264_backend__says_nothing(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.undo()
-    place = film.h264_backend(48, 64, 24.0)
+    backend = film.h264_backend(48, 64, 24.0)
     captured = capfd.readouterr()
     assert captured.out + captured.err == ""
-    assert place is None or place in cv2.videoio_registry.getWriterBackends()
+    assert backend is None or backend in cv2.videoio_registry.getWriterBackends()
 
 
 def test_h264_backend__used_where_it_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    place = film.h264_backend(48, 64, 24.0)
+    backend = film.h264_backend(48, 64, 24.0)
     written = FilmWriter(tmp_path / "a.mp4", 24.0)
     written.add(np.zeros((48, 64, 3), np.uint8))
     written.finish()
     stored = cv2.VideoCapture(str(tmp_path / "a.mp4"))
     code = int(stored.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little")
-    assert code in ((b"FMP4", b"mp4v") if place is None else (b"avc1", b"h264"))
+    assert code in ((b"FMP4", b"mp4v") if backend is None else (b"avc1", b"h264"))

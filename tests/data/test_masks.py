@@ -6,7 +6,6 @@ import pytest
 from PIL import Image
 
 from sfc_cli.data.masks import (
-    Ids,
     encode_mask,
     object_ids,
     open_image,
@@ -16,17 +15,7 @@ from sfc_cli.data.masks import (
     write_mask,
 )
 from sfc_cli.errors import InputError
-
-
-def _blocks(*values: int, side: int = 6) -> Ids:
-    """Return a mask with a square block of each value in a row."""
-    return np.repeat(np.repeat(np.array([values], np.uint8), side, axis=0), side, axis=1)
-
-
-def _save(path: Path, values: np.ndarray, mode: str | None = None) -> Path:
-    image = Image.fromarray(values)
-    (image.convert(mode) if mode else image).save(path)
-    return path
+from tests.data.painted_files import blocks, save
 
 
 def test_palette__known_davis_colours() -> None:
@@ -52,7 +41,7 @@ def test_palette__known_davis_colours() -> None:
 
 
 def test_write_mask__is_indexed_with_the_davis_palette(tmp_path: Path) -> None:
-    ids = _blocks(0, 1, 7, 200, 255)
+    ids = blocks(0, 1, 7, 200, 255)
     write_mask(tmp_path / "m.png", ids)
     with Image.open(tmp_path / "m.png") as image:
         assert image.format == "PNG"
@@ -63,7 +52,7 @@ def test_write_mask__is_indexed_with_the_davis_palette(tmp_path: Path) -> None:
 
 
 def test_encode_mask__any_memory_layout() -> None:
-    ids = _blocks(0, 3, 5)
+    ids = blocks(0, 3, 5)
     assert encode_mask(np.asfortranarray(ids)) == encode_mask(ids)
     assert encode_mask(ids.astype(np.int64)) == encode_mask(ids)
 
@@ -71,14 +60,14 @@ def test_encode_mask__any_memory_layout() -> None:
 @pytest.mark.parametrize("read", [read_ids, read_first_mask])
 def test_read_ids__indexed_ids_are_kept(tmp_path: Path, read: object) -> None:
     # Neither consecutive nor beginning at 1; 255 is void.
-    ids = _blocks(0, 3, 17, 254, 255)
+    ids = blocks(0, 3, 17, 254, 255)
     write_mask(tmp_path / "m.png", ids)
     np.testing.assert_array_equal(read(tmp_path / "m.png"), ids)  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
 def test_read_ids__indexed_with_few_bits(tmp_path: Path, bits: int) -> None:
-    ids = _blocks(0, 1) if bits == 1 else _blocks(0, 1, 2, 3)
+    ids = blocks(0, 1) if bits == 1 else blocks(0, 1, 2, 3)
     image = Image.fromarray(ids)
     image.putpalette([9, 9, 9, 200, 0, 0, 0, 200, 0, 0, 0, 200])
     image.save(tmp_path / "m.png", bits=bits)
@@ -86,19 +75,19 @@ def test_read_ids__indexed_with_few_bits(tmp_path: Path, bits: int) -> None:
 
 
 def test_read_first_mask__grey_ids(tmp_path: Path) -> None:
-    ids = _blocks(0, 1, 4, 255)
-    np.testing.assert_array_equal(read_first_mask(_save(tmp_path / "m.png", ids)), ids)
+    ids = blocks(0, 1, 4, 255)
+    np.testing.assert_array_equal(read_first_mask(save(tmp_path / "m.png", ids)), ids)
 
 
 @pytest.mark.parametrize("values", [(0, 255), (255,)])
 def test_read_first_mask__grey_0_and_255_is_one_object(tmp_path: Path, values: tuple[int, ...]) -> None:
-    mask = _blocks(*values)
-    np.testing.assert_array_equal(read_first_mask(_save(tmp_path / "m.png", mask)), mask // 255)
+    mask = blocks(*values)
+    np.testing.assert_array_equal(read_first_mask(save(tmp_path / "m.png", mask)), mask // 255)
 
 
 def test_read_first_mask__black_and_white(tmp_path: Path) -> None:
-    mask = _blocks(0, 255, 0)
-    path = _save(tmp_path / "m.png", mask, "1")
+    mask = blocks(0, 255, 0)
+    path = save(tmp_path / "m.png", mask, "1")
     assert open_image(path).mode == "1"
     np.testing.assert_array_equal(read_first_mask(path), mask // 255)
 
@@ -118,7 +107,7 @@ def _disk(side: int = 64) -> np.ndarray:
     ],
 )
 def test_read_first_mask__soft_edges(tmp_path: Path, soft: np.ndarray) -> None:
-    path = _save(tmp_path / "soft.png", soft)
+    path = save(tmp_path / "soft.png", soft)
     between = len(np.unique(soft[(soft > 0) & (soft < 255)]))
     with pytest.raises(InputError, match=f"soft edges: {between} grey levels") as caught:
         read_first_mask(path)
@@ -138,9 +127,9 @@ def test_read_first_mask__soft_edges(tmp_path: Path, soft: np.ndarray) -> None:
 def test_read_first_mask__says_what_was_found_instead(tmp_path: Path, mode: str, said: str) -> None:
     path = tmp_path / "m.png"
     if mode == "I;16":
-        cv2.imwrite(str(path), _blocks(0, 1).astype(np.uint16) * 300)
+        cv2.imwrite(str(path), blocks(0, 1).astype(np.uint16) * 300)
     else:
-        _save(path, palette()[_blocks(0, 1)] if mode != "LA" else _blocks(0, 200), mode)
+        save(path, palette()[blocks(0, 1)] if mode != "LA" else blocks(0, 200), mode)
     with pytest.raises(InputError) as caught:
         read_first_mask(path)
     assert said in caught.value.message
@@ -151,12 +140,12 @@ def test_read_first_mask__says_what_was_found_instead(tmp_path: Path, mode: str,
 def test_read_first_mask__many_colours(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     with pytest.raises(InputError, match="more than 256 colours"):
-        read_first_mask(_save(tmp_path / "m.png", noise))
+        read_first_mask(save(tmp_path / "m.png", noise))
 
 
 @pytest.mark.parametrize("values", [(0,), (255,), (0, 255)])
 def test_read_first_mask__no_object(tmp_path: Path, values: tuple[int, ...]) -> None:
-    write_mask(tmp_path / "m.png", _blocks(*values))
+    write_mask(tmp_path / "m.png", blocks(*values))
     with pytest.raises(InputError, match="No objects in") as caught:
         read_first_mask(tmp_path / "m.png")
     assert str(tmp_path / "m.png") in caught.value.message
@@ -186,5 +175,5 @@ def test_open_image__missing(tmp_path: Path) -> None:
 
 
 def test_object_ids__neither_background_nor_void() -> None:
-    assert object_ids(_blocks(9, 255, 0, 2)).tolist() == [2, 9]
-    assert object_ids(_blocks(255, 0)).tolist() == []
+    assert object_ids(blocks(9, 255, 0, 2)).tolist() == [2, 9]
+    assert object_ids(blocks(255, 0)).tolist() == []

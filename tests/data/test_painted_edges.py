@@ -7,29 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
-from sfc_cli.data.masks import Ids, palette
+from sfc_cli.data.masks import palette
 from sfc_cli.data.painted_masks import PaintedMask, read_painted_mask
 from sfc_cli.errors import InputError
+from tests.data.painted_files import distance_to_edges, scene
 
 RED, GREEN, BLUE, YELLOW = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)
 COLOURS = np.array([(0, 0, 0), RED, GREEN, BLUE, YELLOW], np.uint8)
 # Each is about the mixture of two others.
 GREYS = np.array([0, 60, 120, 180, 240], np.uint8)
-
-
-def _scene(side: int = 240) -> Ids:
-    """Return three objects of falling area that touch each other, 1, 2 and 3."""
-    ids = np.zeros((side, side), np.uint8)
-    ids[side // 6 : side // 2, side // 6 : side * 5 // 6] = 1
-    cv2.circle(ids, (side * 3 // 8, side * 5 // 8), side // 6, 2, -1)
-    cv2.ellipse(ids, (side * 2 // 3, side * 3 // 5), (side // 8, side // 6), 20, 0, 360, 3, -1)
-    return ids
-
-
-def _distance_to_edges(ids: Ids) -> np.ndarray:
-    square = np.ones((3, 3), np.uint8)
-    inside = (cv2.dilate(ids, square) == cv2.erode(ids, square)).astype(np.uint8)
-    return cv2.distanceTransform(inside, cv2.DIST_L2, 5)
 
 
 def _read(path: Path, values: np.ndarray, **options: object) -> PaintedMask:
@@ -50,12 +36,12 @@ def _blur(sigma: float) -> ImageFilter.GaussianBlur:
 def test_read_painted_mask__three_touching_feathered_objects(
     tmp_path: Path, sigma: float, grey: bool
 ) -> None:
-    truth = _scene()
+    truth = scene()
     painted = Image.fromarray(GREYS[truth] if grey else COLOURS[truth])
     mask = _read(tmp_path / "m.png", np.asarray(painted.filter(_blur(sigma))))
     true_ids = GREYS[truth] if grey else truth
     assert sorted(mask.legend) == np.unique(true_ids)[1:].tolist()
-    far = _distance_to_edges(truth) > 3
+    far = distance_to_edges(truth) > 3
     # The widest feather fills the narrow gaps between the objects with greys that any of them may have made.
     lost = 0.001 if grey and sigma == 5 else 0
     assert (mask.ids[far] != true_ids[far]).mean() <= lost
@@ -66,14 +52,14 @@ def test_read_painted_mask__three_touching_feathered_objects(
 @pytest.mark.parametrize("resample", ["BILINEAR", "BICUBIC", "LANCZOS", "BOX"])
 @pytest.mark.parametrize("scale", [0.37, 0.5, 0.8, 1.6, 3])
 def test_read_painted_mask__resized_with_smoothing(tmp_path: Path, resample: str, scale: float) -> None:
-    truth = _scene()
+    truth = scene()
     side = round(240 * scale)
     method = Image.Resampling[resample]
     painted = Image.fromarray(COLOURS[truth]).resize((side, side), method)
     truth = np.asarray(Image.fromarray(truth).resize((side, side), Image.Resampling.NEAREST))
     mask = _read(tmp_path / "m.png", np.asarray(painted))
     assert mask.legend == {1: RED, 2: GREEN, 3: BLUE}
-    far = _distance_to_edges(truth) > 3
+    far = distance_to_edges(truth) > 3
     np.testing.assert_array_equal(mask.ids[far], truth[far])
 
 
@@ -139,12 +125,10 @@ def test_read_painted_mask__one_soft_stroke_is_an_object(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("quality", [50, 75, 95])
 def test_read_painted_mask__jpeg_colours(tmp_path: Path, quality: int) -> None:
-    truth = _scene()
+    truth = scene()
     mask = _read(tmp_path / "m.jpg", COLOURS[truth], quality=quality)
     assert sorted(mask.legend) == [1, 2, 3]
-    np.testing.assert_array_equal(
-        mask.ids[_distance_to_edges(truth) > 2], truth[_distance_to_edges(truth) > 2]
-    )
+    np.testing.assert_array_equal(mask.ids[distance_to_edges(truth) > 2], truth[distance_to_edges(truth) > 2])
     assert (mask.ids == truth).mean() > 0.995
     assert _told(mask, "lossy compression")
     for identity, colour in mask.legend.items():
@@ -153,7 +137,7 @@ def test_read_painted_mask__jpeg_colours(tmp_path: Path, quality: int) -> None:
 
 @pytest.mark.parametrize("quality", [75, 95])
 def test_read_painted_mask__jpeg_palette_colours(tmp_path: Path, quality: int) -> None:
-    truth = _scene() * 3
+    truth = scene() * 3
     mask = _read(tmp_path / "m.jpg", palette()[truth], quality=quality)
     assert sorted(mask.legend) == [3, 6, 9]
     assert (mask.ids == truth).mean() > 0.99
@@ -162,7 +146,7 @@ def test_read_painted_mask__jpeg_palette_colours(tmp_path: Path, quality: int) -
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 @pytest.mark.parametrize("quality", [75, 95])
 def test_read_painted_mask__jpeg_black_and_white(tmp_path: Path, mode: str, quality: int) -> None:
-    truth = (_scene() > 0).astype(np.uint8)
+    truth = (scene() > 0).astype(np.uint8)
     painted = truth * 255 if mode == "L" else np.stack([truth * 255] * 3, axis=2)
     mask = _read(tmp_path / "m.jpg", painted, quality=quality)
     assert mask.kind == "grey"
@@ -170,7 +154,7 @@ def test_read_painted_mask__jpeg_black_and_white(tmp_path: Path, mode: str, qual
 
 
 def test_read_painted_mask__jpeg_on_white(tmp_path: Path) -> None:
-    truth = _scene()
+    truth = scene()
     table = COLOURS.copy()
     table[0] = 255
     mask = _read(tmp_path / "m.jpg", table[truth], quality=75)
@@ -179,13 +163,13 @@ def test_read_painted_mask__jpeg_on_white(tmp_path: Path) -> None:
 
 
 def test_read_painted_mask__webp(tmp_path: Path) -> None:
-    truth = _scene()
+    truth = scene()
     truth[10, 10:100] = 4
     lossless = _read(tmp_path / "a.webp", COLOURS[truth], lossless=True)
     assert lossless.remarks == ()
     np.testing.assert_array_equal(lossless.ids == 4, truth == 4)
-    lossy = _read(tmp_path / "b.webp", COLOURS[_scene()], quality=80)
-    assert (lossy.ids == _scene()).mean() > 0.99
+    lossy = _read(tmp_path / "b.webp", COLOURS[scene()], quality=80)
+    assert (lossy.ids == scene()).mean() > 0.99
 
 
 def _photograph(side: int = 256) -> np.ndarray:
@@ -212,7 +196,7 @@ def test_read_painted_mask__photograph(tmp_path: Path, suffix: str) -> None:
 @pytest.mark.parametrize("suffix", ["jpg", "png"])
 def test_read_painted_mask__photograph_cut_out(tmp_path: Path, suffix: str) -> None:
     picture = _photograph()
-    picture[_scene(256) != 1] = 0
+    picture[scene(256) != 1] = 0
     with pytest.raises(InputError, match="part of a photograph on a plain background"):
         _read(tmp_path / f"m.{suffix}", picture)
 

@@ -14,6 +14,7 @@ import zipfile
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 ETAG = '"one"'
@@ -217,3 +218,8 @@ def davis_zip(extra: Mapping[str, bytes] | None = None, top: str = "DAVIS/") -> 
         for name, content in (extra or {}).items():
             packed.writestr(name, content)
     return file.getvalue()
+
+
+def visible(folder: Path) -> list[str]:
+    """Names in a folder, without the empty hidden lock files."""
+    return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock")

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.download.loopback import ETAG, Loopback, davis_zip, in_turn, send, whole
+from tests.download.loopback import ETAG, Loopback, davis_zip, in_turn, send, visible, whole
 
 # A test run in the background ignores the interrupt, and its children would inherit that.
 PROGRAM = """
@@ -66,7 +66,7 @@ def size_of(path: Path) -> int:
 
 
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
-def test_download__interrupted_then_gone_on_with(
+def test_download__interrupted_then_continued(
     loopback: Loopback, body: bytes, start: Any, tmp_path: Path, sign: signal.Signals
 ) -> None:
     loopback.serve("/file", in_turn(half_then_silence(body), whole(body)))
@@ -78,23 +78,23 @@ def test_download__interrupted_then_gone_on_with(
     assert first.returncode == (130 if sign == signal.SIGINT else -signal.SIGKILL)
     assert out == ""
     assert "Traceback" not in err
-    assert ("type the same command to go on" in err) == (sign == signal.SIGINT)
+    assert ("type the same command to continue" in err) == (sign == signal.SIGINT)
     assert not (tmp_path / "data" / "davis").exists()
 
     second = start()
     out, err = second.communicate(timeout=60)
     assert second.returncode == 0, err
     assert loopback.ranges("/file") == ["", f"bytes={len(body) // 2}-"]
-    assert "going on at" in err
+    assert "davis: continuing at" in err
     assert (tmp_path / "data" / "davis" / "JPEGImages" / "480p" / "bear" / "00000.jpg").is_file()
-    assert [path.name for path in (tmp_path / "data").iterdir()] == ["davis"]
+    assert visible(tmp_path / "data") == ["davis"]
 
 
 def test_download__two_at_once(loopback: Loopback, body: bytes, start: Any) -> None:
     def slowly(handler: Any, _: int) -> None:
         send(handler, 200, b"", {"ETag": ETAG}, declared=len(body))
-        for place in range(0, len(body), 50_000):
-            handler.wfile.write(body[place : place + 50_000])
+        for start in range(0, len(body), 50_000):
+            handler.wfile.write(body[start : start + 50_000])
             time.sleep(0.1)
 
     loopback.serve("/file", slowly)
@@ -138,9 +138,9 @@ def test_download__full_disk(
     assert small.returncode == 3, err
     assert "davis\n" not in out
     if declared:
-        assert "2.0 MB are still to come" in err
+        assert "needs 2.0 MB more" in err
         assert "free" in err
     else:
         assert f"No space left for data/{FILE}.part" in err
         assert f"{FILE}.part\n" in out
-        assert "it goes on where it stopped" in err
+        assert "it continues where it stopped" in err

@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from sfc_cli.evaluation.comparison import Comparison
-from sfc_cli.evaluation.published import known_networks, published_for
-from sfc_cli.evaluation.statistics import GLOBAL_NAMES
+from sfc_cli.evaluation.comparison import Comparison, known_networks, published_for
+from sfc_cli.evaluation.report import GLOBAL_NAMES
 from sfc_cli.evaluation.tables import comparison_tables, published_table
 from tests.evaluation.test_export import make_report
 

@@ -9,8 +9,8 @@ import pytest
 
 from sfc_cli.evaluation import Report
 from sfc_cli.evaluation.export import write_frames, write_json, write_tables
-from sfc_cli.evaluation.plan import SequencePlan
-from sfc_cli.evaluation.scores import ObjectScores
+from sfc_cli.evaluation.report import ObjectScores
+from sfc_cli.evaluation.sequence_plan import SequencePlan
 from sfc_cli.evaluation.tables import aligned, global_table, heading, object_table
 
 

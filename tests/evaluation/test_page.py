@@ -13,11 +13,10 @@ import pytest
 
 from sfc_cli.data.masks import read_ids, write_mask
 from sfc_cli.evaluation import Report, evaluate_davis
-from sfc_cli.evaluation.comparison import Comparison
+from sfc_cli.evaluation.comparison import Comparison, Published
 from sfc_cli.evaluation.page import write_page
-from sfc_cli.evaluation.page.curves import curves
-from sfc_cli.evaluation.published import Published
-from sfc_cli.evaluation.scores import ObjectScores
+from sfc_cli.evaluation.page_pictures import curves
+from sfc_cli.evaluation.report import ObjectScores
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
@@ -101,7 +100,7 @@ def test_write_page__a_perfect_result_has_no_worst_frames(report: Report, tmp_pa
     page = page_of(same, tmp_path)
     assert "<figure" not in page
     assert "The results equal the truth" in page
-    assert "hold no run.json" in page
+    assert "The results have no run.json." in page
 
 
 def test_write_page__without_frames(report: Report, tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_evaluate_davis__unsupervised_takes_its_own_annotations(davis: Path, res
 def test_evaluate_davis__unsupervised_too_many_proposals(davis: Path, results: Path) -> None:
     path = results / "first" / "00001.png"
     write_mask(path, np.full_like(read_ids(path), 21))
-    with pytest.raises(InputError, match="holds id 21, but at most 20 proposals"):
+    with pytest.raises(InputError, match="contains id 21, but at most 20 proposals"):
         evaluate_davis(davis, results, task="unsupervised")
 
 
@@ -97,7 +97,7 @@ def test_evaluate_davis__unsupervised_needs_scipy(
 
 @pytest.mark.parametrize("options", [{"task": "unsupervised", "year": "2016"}, {"task": "interactive"}])
 def test_evaluate_davis__unknown_task(davis: Path, results: Path, options: dict[str, str]) -> None:
-    with pytest.raises(UsageError, match="--task"):
+    with pytest.raises(UsageError, match="`task`"):
         evaluate_davis(davis, results, **options)  # type: ignore[arg-type]
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from sfc_cli.errors import SfcError, UsageError
-from sfc_cli.evaluation.boundary import boundary_accuracy
-from sfc_cli.evaluation.workers import run_jobs
+from sfc_cli.evaluation.measures import boundary_accuracy
+from sfc_cli.evaluation.workers import in_processes
 
 
 def square(number: int) -> tuple[int, int]:
@@ -31,37 +31,37 @@ def measure(seed: int) -> float:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_run_jobs__does_every_job_once(workers: int) -> None:
-    done = dict(run_jobs(square, range(20), workers))
+def test_in_processes__does_every_job_once(workers: int) -> None:
+    done = dict(in_processes(square, range(20), workers))
     assert {index: value for index, (value, _) in done.items()} == {n: n * n for n in range(20)}
     assert (os.getpid() in {process for _, process in done.values()}) == (workers == 1)
 
 
-def test_run_jobs__short_work_starts_no_process() -> None:
-    assert {process for _, (_, process) in run_jobs(square, range(3))} == {os.getpid()}
+def test_in_processes__short_work_starts_no_process() -> None:
+    assert {process for _, (_, process) in in_processes(square, range(3))} == {os.getpid()}
 
 
-def test_run_jobs__no_jobs() -> None:
-    assert list(run_jobs(square, [], 2)) == []
+def test_in_processes__no_jobs() -> None:
+    assert list(in_processes(square, [], 2)) == []
 
 
-def test_run_jobs__a_dying_process_is_an_error() -> None:
-    with pytest.raises(SfcError, match="--workers 1"):
-        list(run_jobs(die, range(8), 2))
+def test_in_processes__a_dying_process_is_an_error() -> None:
+    with pytest.raises(SfcError, match="`workers` 1"):
+        list(in_processes(die, range(8), 2))
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_run_jobs__errors_come_back(workers: int) -> None:
+def test_in_processes__errors_come_back(workers: int) -> None:
     with pytest.raises(ValueError, match="job"):
-        list(run_jobs(fail, range(8), workers))
+        list(in_processes(fail, range(8), workers))
 
 
-def test_run_jobs__refuses_no_workers() -> None:
-    with pytest.raises(UsageError, match="--workers is -1"):
-        list(run_jobs(square, range(8), -1))
+def test_in_processes__refuses_no_workers() -> None:
+    with pytest.raises(UsageError, match="`workers` is -1"):
+        list(in_processes(square, range(8), -1))
 
 
-def test_run_jobs__works_after_the_caller_used_opencv_threads() -> None:
+def test_in_processes__works_after_the_caller_used_opencv_threads() -> None:
     image = np.random.default_rng(0).integers(0, 256, (1500, 1500, 3), dtype=np.uint8)
     cv2.GaussianBlur(cv2.resize(image, (3000, 3000)), (15, 15), 3)
-    assert dict(run_jobs(measure, range(8), 2)) == {seed: measure(seed) for seed in range(8)}
+    assert dict(in_processes(measure, range(8), 2)) == {seed: measure(seed) for seed in range(8)}

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sfc_cli.core.correspondence import Correspondence, momentum_at
 from sfc_cli.core.matching_loss import matching_loss
-from sfc_cli.data.crops import CropBox, normalise
+from sfc_cli.data.views import CropBox, normalise
 
 pytestmark = pytest.mark.golden
 

@@ -14,18 +14,14 @@ from PIL import Image
 from sfc_cli.data import film
 from sfc_cli.data.masks import read_ids
 from sfc_cli.data.overlay import blend
-from sfc_cli.data.soft_files import read_soft_labels
-from sfc_cli.data.soft_labels import Resolved
+from sfc_cli.data.results import ResultsFolder
+from sfc_cli.data.soft_labels import Resolved, read_soft_labels
+from sfc_cli.data.videos import FrameStamp
 from sfc_cli.errors import InputError, UsageError
+from sfc_cli.inference.anchors import MaskAnchors
 from sfc_cli.inference.concurrency import WriteBehind
-from sfc_cli.inference.outputs import (
-    SequenceOutputs,
-    missing_outputs,
-    remove_extras,
-    remove_results,
-    with_stored_mask,
-)
-from sfc_cli.inference.video import Labelled
+from sfc_cli.inference.outputs import SequenceWriter, open_outputs, require_gif_length, with_stored_mask
+from sfc_cli.inference.propagator import Labelled
 from sfc_cli.settings.propagation import OutputChoice
 
 OBJECTS = np.array([1, 3, 9], np.uint8)
@@ -68,22 +64,38 @@ def _labelled(number: int, wait: float = 0.0) -> Labelled:
     return Labelled(_frame(number), resolve)
 
 
-def _add(outputs: SequenceOutputs, frames: int) -> None:
+def _anchors() -> MaskAnchors:
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    mask[0, : len(OBJECTS)] = OBJECTS
+    return MaskAnchors({0: mask})
+
+
+def _open(
+    output: Path, writing: WriteBehind, choice: OutputChoice, name: str = "a", *, has_masks: bool = False
+) -> SequenceWriter:
+    outputs = open_outputs(ResultsFolder(output), name, _anchors(), choice, has_masks=has_masks)
+    return SequenceWriter(outputs, writing)
+
+
+def _stamp(number: int) -> FrameStamp:
+    return FrameStamp(number=3 * number, name=f"{number:05d}", seconds=number / 8)
+
+
+def _add(writer: SequenceWriter, frames: int) -> None:
     for number in range(frames):
         # Early frames take longest: left to themselves they would come last.
-        labelled = _labelled(number, 0.003 * (5 - number % 6))
-        outputs.add(f"{number:05d}", labelled, number=3 * number, seconds=number / 8)
+        writer.add(_stamp(number), _labelled(number, 0.003 * (5 - number % 6)))
 
 
 def _write(
     output: Path, writing: WriteBehind, choice: OutputChoice, frames: int = 8, name: str = "a"
 ) -> None:
-    outputs = SequenceOutputs(output, name, choice, writing, objects=OBJECTS, frame_count=frames)
+    writer = _open(output, writing, choice, name)
     try:
-        _add(outputs, frames)
-        outputs.finish()
+        _add(writer, frames)
+        writer.finish()
     except BaseException:
-        outputs.abandon()
+        writer.abandon()
         raise
 
 
@@ -99,14 +111,14 @@ def _files(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def test_sequence_outputs__masks_alone(tmp_path: Path, writing: WriteBehind) -> None:
+def test_sequence_writer__masks_alone(tmp_path: Path, writing: WriteBehind) -> None:
     _write(tmp_path, writing, OutputChoice(), name="x/ü y")
     assert _files(tmp_path) == [f"x/ü y/{number:05d}.png" for number in range(8)]
     for number in range(8):
         np.testing.assert_array_equal(read_ids(tmp_path / f"x/ü y/{number:05d}.png"), _resolved(number).mask)
 
 
-def test_sequence_outputs__film_in_order_and_colour(tmp_path: Path, writing: WriteBehind) -> None:
+def test_sequence_writer__film_in_order_and_colour(tmp_path: Path, writing: WriteBehind) -> None:
     _write(tmp_path, writing, FILM, frames=40, name="é.v2")
     frames = _decoded(tmp_path / "overlay" / "é.v2.mp4")
     assert len(frames) == 40
@@ -120,7 +132,7 @@ def test_sequence_outputs__film_in_order_and_colour(tmp_path: Path, writing: Wri
             assert np.abs(frame[place] - expected[place]).max() <= 20, (number, place)
 
 
-def test_sequence_outputs__jpegs(tmp_path: Path, writing: WriteBehind) -> None:
+def test_sequence_writer__jpegs(tmp_path: Path, writing: WriteBehind) -> None:
     _write(tmp_path, writing, OutputChoice(overlay="frames"))
     pictures = sorted((tmp_path / "overlay" / "a").iterdir())
     assert [path.name for path in pictures] == [f"{number:05d}.jpg" for number in range(8)]
@@ -128,7 +140,7 @@ def test_sequence_outputs__jpegs(tmp_path: Path, writing: WriteBehind) -> None:
     assert np.abs(stored - blend(_frame(3), _resolved(3).mask)).mean() < 8
 
 
-def test_sequence_outputs__gif(tmp_path: Path, writing: WriteBehind) -> None:
+def test_sequence_writer__gif(tmp_path: Path, writing: WriteBehind) -> None:
     _write(tmp_path, writing, OutputChoice(overlay="gif"), frames=24)
     with Image.open(tmp_path / "overlay" / "a.gif") as image:
         assert image.n_frames == 24
@@ -141,20 +153,21 @@ def test_sequence_outputs__gif(tmp_path: Path, writing: WriteBehind) -> None:
     assert played == 1000
 
 
-def test_sequence_outputs__gif_too_long(tmp_path: Path, writing: WriteBehind) -> None:
+def test_sequence_writer__gif_too_long(tmp_path: Path, writing: WriteBehind) -> None:
     gif = OutputChoice(overlay="gif")
-    with pytest.raises(UsageError, match="a has 301 frames, and a GIF takes 300 at most") as refused:
-        SequenceOutputs(tmp_path, "a", gif, writing, objects=OBJECTS, frame_count=301)
-    assert "--overlay video" in refused.value.hint
+    require_gif_length("a", 300)
+    with pytest.raises(UsageError, match="A GIF of a would have 301 frames or more") as refused:
+        require_gif_length("a", 301)
+    assert "`overlay` video" in refused.value.hint
     assert not list(tmp_path.iterdir())
-    outputs = SequenceOutputs(tmp_path, "a", gif, writing, objects=OBJECTS, masks=False)
-    with pytest.raises(InputError, match="more than 300 frames"):
-        _add(outputs, 400)
-    outputs.abandon()
+    writer = _open(tmp_path, writing, gif, has_masks=True)
+    with pytest.raises(UsageError, match="301 frames or more"):
+        _add(writer, 400)
+    writer.abandon()
     assert _files(tmp_path) == []
 
 
-def test_sequence_outputs__cut_outs_soft_labels_and_table(tmp_path: Path, writing: WriteBehind) -> None:
+def test_sequence_writer__cut_outs_soft_labels_and_table(tmp_path: Path, writing: WriteBehind) -> None:
     _write(tmp_path, writing, OutputChoice(cutout=True, soft=True, objects=True))
     with (tmp_path / "objects.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
@@ -183,7 +196,7 @@ def test_sequence_outputs__cut_outs_soft_labels_and_table(tmp_path: Path, writin
         assert (absent["area"], absent["left"], absent["confidence"]) == ("0", "", "")
 
 
-def test_sequence_outputs__everything_at_once_with_one_thread(tmp_path: Path) -> None:
+def test_sequence_writer__everything_at_once_with_one_thread(tmp_path: Path) -> None:
     writing = WriteBehind(1, 1)
     _write(tmp_path, writing, ALL)
     writing.close()
@@ -191,9 +204,7 @@ def test_sequence_outputs__everything_at_once_with_one_thread(tmp_path: Path) ->
     assert len(_files(tmp_path)) == 3 * 8 + 2
 
 
-def test_sequence_outputs__a_frame_is_resolved_once_and_few_wait(
-    tmp_path: Path, writing: WriteBehind
-) -> None:
+def test_sequence_writer__a_frame_is_resolved_once_and_few_wait(tmp_path: Path, writing: WriteBehind) -> None:
     lock = threading.Lock()
     waiting = most = 0
     resolutions = [0] * 60
@@ -214,16 +225,16 @@ def test_sequence_outputs__a_frame_is_resolved_once_and_few_wait(
             most = max(most, waiting)
         return Labelled(_frame(number), resolve)
 
-    outputs = SequenceOutputs(tmp_path, "a", ALL, writing, objects=OBJECTS)
+    writer = _open(tmp_path, writing, ALL)
     for number in range(60):
-        outputs.add(f"{number:05d}", labelled(number))
-    outputs.finish()
+        writer.add(_stamp(number), labelled(number))
+    writer.finish()
     assert resolutions == [1] * 60
     # Those pending, and the one that the caller holds.
     assert most <= DEPTH + 1
 
 
-def test_sequence_outputs__a_slow_film_holds_the_frames_back(
+def test_sequence_writer__a_slow_film_holds_the_frames_back(
     tmp_path: Path, writing: WriteBehind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = written = most = 0
@@ -241,7 +252,7 @@ def test_sequence_outputs__a_slow_film_holds_the_frames_back(
         real_add(self, picture)
         written += 1
 
-    monkeypatch.setattr("sfc_cli.inference.outputs.extras.blend", counted)
+    monkeypatch.setattr("sfc_cli.inference.outputs.blend", counted)
     monkeypatch.setattr(film.FilmWriter, "add", slow)
     _write(tmp_path, writing, FILM, frames=50)
     assert written == 50
@@ -250,31 +261,31 @@ def test_sequence_outputs__a_slow_film_holds_the_frames_back(
 
 @pytest.mark.parametrize("choice", [ALL, OutputChoice(overlay="gif", objects=True)])
 @pytest.mark.parametrize("error", [InputError("broken"), ValueError("broken")])
-def test_sequence_outputs__an_error_in_the_middle(
+def test_sequence_writer__an_error_in_the_middle(
     tmp_path: Path, writing: WriteBehind, choice: OutputChoice, error: Exception
 ) -> None:
     def fail() -> Resolved:
         raise error
 
-    outputs = SequenceOutputs(tmp_path, "a", choice, writing, objects=OBJECTS)
+    writer = _open(tmp_path, writing, choice)
 
     def add_all() -> None:
         for number in range(20):
-            outputs.add(str(number), Labelled(_frame(5), fail) if number == 5 else _labelled(number))
-        outputs.finish()
+            writer.add(_stamp(number), Labelled(_frame(5), fail) if number == 5 else _labelled(number))
+        writer.finish()
 
     with pytest.raises(type(error), match="broken"):
         add_all()
-    outputs.abandon()
+    writer.abandon()
     assert not [
         name for name in _files(tmp_path) if ".part" in name or name.startswith(("overlay", "objects"))
     ]
     # The threads are free for the next sequence.
     _write(tmp_path, writing, choice, name="b")
-    assert missing_outputs(tmp_path, "b", ["00000", "00007"], choice).is_empty
+    assert ResultsFolder(tmp_path).lacking("b", ["00000", "00007"], choice).is_empty
 
 
-def test_sequence_outputs__an_error_of_the_film(
+def test_sequence_writer__an_error_of_the_film(
     tmp_path: Path, writing: WriteBehind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real_add = film.FilmWriter.add
@@ -294,10 +305,10 @@ def test_sequence_outputs__an_error_of_the_film(
     assert not list((tmp_path / "overlay").iterdir())
 
 
-def test_sequence_outputs__abandoned_without_waiting_for_what_is_pending(
+def test_sequence_writer__abandoned_without_waiting_for_what_is_pending(
     tmp_path: Path, writing: WriteBehind
 ) -> None:
-    outputs = SequenceOutputs(tmp_path, "a", ALL, writing, objects=OBJECTS)
+    writer = _open(tmp_path, writing, ALL)
     go_on = threading.Event()
     resolved = []
 
@@ -310,16 +321,16 @@ def test_sequence_outputs__abandoned_without_waiting_for_what_is_pending(
         return resolve
 
     for number in range(DEPTH):
-        outputs.add(str(number), Labelled(_frame(number), slow(number)))
-    outputs._is_abandoned = True
+        writer.add(_stamp(number), Labelled(_frame(number), slow(number)))
+    writer._is_abandoned = True
     go_on.set()
-    outputs.abandon()
+    writer.abandon()
     assert len(resolved) == THREADS
     assert not [name for name in _files(tmp_path) if ".part" in name or name.startswith("overlay")]
 
 
 @pytest.mark.parametrize("blocked", ["overlay", "objects.csv", "cutout", "soft", "a"])
-def test_sequence_outputs__unwritable(tmp_path: Path, writing: WriteBehind, blocked: str) -> None:
+def test_sequence_writer__unwritable(tmp_path: Path, writing: WriteBehind, blocked: str) -> None:
     if blocked == "objects.csv":
         (tmp_path / blocked).mkdir()
     else:
@@ -332,7 +343,7 @@ def test_sequence_outputs__unwritable(tmp_path: Path, writing: WriteBehind, bloc
     assert not [name for name in names if ".part" in name or name.startswith(("overlay", "objects"))]
 
 
-def test_sequence_outputs__parts_of_a_killed_run_go_and_those_of_others_stay(
+def test_sequence_writer__parts_of_a_killed_run_go_and_those_of_others_stay(
     tmp_path: Path, writing: WriteBehind
 ) -> None:
     for name in ("overlay/.a.mp4.7.part.mp4", "overlay/.ab.mp4.8.part.mp4", ".objects.csv.7.part.rows"):
@@ -344,34 +355,34 @@ def test_sequence_outputs__parts_of_a_killed_run_go_and_those_of_others_stay(
     assert [name for name in _files(tmp_path) if ".part" in name] == ["overlay/.ab.mp4.8.part.mp4"]
 
 
-def test_missing_outputs__each_kind(tmp_path: Path, writing: WriteBehind) -> None:
+def test_lacking__each_kind(tmp_path: Path, writing: WriteBehind) -> None:
     stems = [f"{number:05d}" for number in range(8)]
     everything = [ALL, OutputChoice(overlay="gif"), OutputChoice(overlay="frames")]
     for choice in everything:
-        assert missing_outputs(tmp_path, "a", stems, choice) == choice
+        assert ResultsFolder(tmp_path).lacking("a", stems, choice) == choice
         _write(tmp_path, writing, choice)
-        assert missing_outputs(tmp_path, "a", stems, choice).is_empty
-        assert missing_outputs(tmp_path, "b", stems, choice) == choice
+        assert ResultsFolder(tmp_path).lacking("a", stems, choice).is_empty
+        assert ResultsFolder(tmp_path).lacking("b", stems, choice) == choice
     (tmp_path / "cutout" / "a" / "00003.png").unlink()
-    assert missing_outputs(tmp_path, "a", stems, ALL) == OutputChoice(cutout=True)
-    assert missing_outputs(tmp_path, "a", [*stems, "00008"], ALL) == OutputChoice(
+    assert ResultsFolder(tmp_path).lacking("a", stems, ALL) == OutputChoice(cutout=True)
+    assert ResultsFolder(tmp_path).lacking("a", [*stems, "00008"], ALL) == OutputChoice(
         cutout=True, soft=True, objects=True
     )
 
 
-def test_remove_results__of_one_sequence(tmp_path: Path, writing: WriteBehind) -> None:
+def test_remove__of_one_sequence(tmp_path: Path, writing: WriteBehind) -> None:
     for name in ("a", "b"):
         for choice in (ALL, OutputChoice(overlay="gif"), OutputChoice(overlay="frames")):
             _write(tmp_path, writing, choice, name=name)
     (tmp_path / "a" / "notes.txt").touch()
     before = _files(tmp_path)
-    remove_extras(tmp_path, "a")
+    ResultsFolder(tmp_path).remove_extras("a")
     assert [name for name in _files(tmp_path) if "a" in Path(name).parts or "/a." in name] == [
         *(f"a/{number:05d}.png" for number in range(8)),
         "a/notes.txt",
     ]
-    remove_results(tmp_path, "a")
-    remove_results(tmp_path, "never")
+    ResultsFolder(tmp_path).remove("a")
+    ResultsFolder(tmp_path).remove("never")
     left = [name for name in before if "a" not in Path(name).parts and "/a." not in name]
     assert _files(tmp_path) == sorted([*left, "a/notes.txt"])
     with (tmp_path / "objects.csv").open() as stream:
@@ -382,11 +393,11 @@ def test_with_stored_mask__extras_of_a_complete_sequence(tmp_path: Path, writing
     _write(tmp_path, writing, OutputChoice())
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "a").iterdir()}
     choice = OutputChoice(overlay="video", cutout=True)
-    outputs = SequenceOutputs(tmp_path, "a", choice, writing, objects=OBJECTS, masks=False)
+    writer = _open(tmp_path, writing, choice, has_masks=True)
     for number in range(8):
         stem = f"{number:05d}"
-        outputs.add(stem, with_stored_mask(_frame(number), tmp_path / "a" / f"{stem}.png"))
-    outputs.finish()
+        writer.add(_stamp(number), with_stored_mask(_frame(number), tmp_path / "a" / f"{stem}.png"))
+    writer.finish()
     assert len(_decoded(tmp_path / "overlay" / "a.mp4")) == 8
     assert len(list((tmp_path / "cutout" / "a").iterdir())) == 8
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "a").iterdir()} == before

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from sfc_cli.data.results import ResultsFolder, read_record
 from sfc_cli.errors import InputError
-from sfc_cli.inference.record import RunRecord, differences, read_record
-from sfc_cli.settings.propagation import PRESETS
+from sfc_cli.inference.record import RunRecord, differences, open_results
+from sfc_cli.settings.propagation import PRESETS, PropagationSettings
 
 
 def _record(**changes: Any) -> RunRecord:
@@ -28,7 +29,7 @@ def test_record__survives_its_file(tmp_path: Path) -> None:
     record = _record()
     record.sequences["b"] = {"frames": 2}
     record.sequences["a"] = {"frames": 3}
-    record.write(tmp_path)
+    record.write(ResultsFolder(tmp_path))
     stored = read_record(tmp_path)
     assert stored is not None
     assert differences(stored, record.identity()) == []
@@ -61,3 +62,29 @@ def test_read_record__none_or_damaged(tmp_path: Path) -> None:
         (tmp_path / "run.json").write_text(content)
         with pytest.raises(InputError, match=r"run\.json"):
             read_record(tmp_path)
+
+
+def _record_of(folder: Path, top_k: int = 10) -> RunRecord:
+    return _record(data=folder / "data", settings=PropagationSettings(top_k=top_k))
+
+
+def test_open_results__other_settings_remove_what_a_killed_run_had_begun(tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    first = _record_of(tmp_path)
+    open_results(ResultsFolder(output), first, ["a", "b"], overwrite=False)
+    # Killed before any sequence entered the record, with the masks of one complete.
+    (output / "a").mkdir()
+    (output / "a" / "00000.png").write_bytes(b"old")
+    open_results(ResultsFolder(output), _record_of(tmp_path, top_k=3), ["b"], overwrite=True)
+    assert not (output / "a" / "00000.png").exists()
+    assert json.loads((output / "run.json").read_text())["planned"] == ["b"]
+
+
+def test_open_results__same_settings_keep_what_other_runs_planned(tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    open_results(ResultsFolder(output), _record_of(tmp_path), ["a"], overwrite=False)
+    (output / "a").mkdir()
+    (output / "a" / "00000.png").write_bytes(b"mask")
+    open_results(ResultsFolder(output), _record_of(tmp_path), ["b"], overwrite=True)
+    assert (output / "a" / "00000.png").exists()
+    assert json.loads((output / "run.json").read_text())["planned"] == ["a", "b"]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from sfc_cli.data.frame_folders import FrameIndex, index_frames
+from sfc_cli.data.frame_index import FrameIndex, index_frames
 from sfc_cli.settings.pretraining import PretrainingSettings
 
 

@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 import torch
-from rich.console import Console
 
+from sfc_cli.commands.displays import Lines
 from sfc_cli.settings.pretraining import PretrainingSettings
 from sfc_cli.training import session
-from sfc_cli.training.distribution import restarted_by_torchrun
 from sfc_cli.training.loop import Training
+from sfc_cli.training.stepping import restarted_by_torchrun
 
 
 class CrashingTraining(Training):
@@ -29,7 +29,7 @@ def main(frames: str, output: str) -> None:
         epochs=2, batch_size=2, crop_size=32, last_layer="layer3", hidden_channels=8, out_channels=4,
         workers=0, check_every=0, save_every=1, precision="fp32",
     )  # fmt: skip
-    session.pretrain(settings, data=frames, output=Path(output), console=Console(), device="cpu")
+    session.pretrain(settings, data=frames, output=Path(output), progress=Lines(), device="cpu")
 
 
 if __name__ == "__main__":

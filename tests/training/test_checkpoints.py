@@ -18,19 +18,19 @@ from sfc_cli.core.correspondence import Correspondence
 from sfc_cli.core.encoders import load_encoder
 from sfc_cli.core.layouts import read_checkpoint
 from sfc_cli.errors import InputError
-from sfc_cli.training.checkpoints import Run, clear_leftovers, load_state, save_network, save_state
+from sfc_cli.training.checkpoints import Identity, clear_leftovers, load_state, save_network, save_state
 from sfc_cli.training.stepping import build_model
 
 Training = tuple[Correspondence, torch.optim.Adam]
 
 
 @pytest.fixture
-def run(small: Callable) -> Run:
-    return Run(settings=small(), precision="fp32", data="abc", world=1)
+def identity(small: Callable) -> Identity:
+    return Identity(settings=small(), precision="fp32", data="abc", world=1)
 
 
-def trained(run: Run, seed: int = 0) -> Training:
-    model = build_model(run.settings)
+def trained(identity: Identity, seed: int = 0) -> Training:
+    model = build_model(identity.settings)
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=1e-3, fused=True)
     torch.manual_seed(seed)
     views = (torch.randn(2, 3, 32, 32), torch.randn(2, 3, 32, 32))
@@ -40,12 +40,12 @@ def trained(run: Run, seed: int = 0) -> Training:
     return model, optimizer
 
 
-def test_load_state__puts_everything_back(tmp_path: Path, run: Run) -> None:
-    model, optimizer = trained(run)
-    save_state(tmp_path / "state.pt", run, 7, model, optimizer)
+def test_load_state__puts_everything_back(tmp_path: Path, identity: Identity) -> None:
+    model, optimizer = trained(identity)
+    save_state(tmp_path / "state.pt", identity, 7, model, optimizer)
     expected = (random.random(), np.random.random(), torch.rand(()).item())
-    other, other_optimizer = trained(run, seed=1)
-    assert load_state(tmp_path / "state.pt", run, other, other_optimizer) == 7
+    other, other_optimizer = trained(identity, seed=1)
+    assert load_state(tmp_path / "state.pt", identity, other, other_optimizer) == 7
     assert (random.random(), np.random.random(), torch.rand(()).item()) == expected
     for name, value in model.state_dict().items():
         assert torch.equal(other.state_dict()[name], value), name
@@ -57,48 +57,51 @@ def test_load_state__puts_everything_back(tmp_path: Path, run: Run) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"settings": {"seed": 5}}, "--seed was 777, now 5"),
+        ({"settings": {"seed": 5}}, "`seed` was 777, now 5"),
         (
             {"settings": {"epochs": 3, "pos_radius": 0.7}},
-            "--epochs was 2, now 3; --pos-radius was 0.5, now 0.7",
+            "`epochs` was 2, now 3; `pos_radius` was 0.5, now 0.7",
         ),
         ({"world": 2}, "processes was 1, now 2"),
         ({"precision": "bf16"}, "precision in use was fp32, now bf16"),
         ({"data": "other"}, "the data set has other frames"),
     ],
 )
-def test_load_state__names_every_other_setting(tmp_path: Path, run: Run, change: dict, message: str) -> None:
-    model, optimizer = trained(run)
-    save_state(tmp_path / "state.pt", run, 7, model, optimizer)
+def test_load_state__names_every_other_setting(
+    tmp_path: Path, identity: Identity, change: dict, message: str
+) -> None:
+    model, optimizer = trained(identity)
+    save_state(tmp_path / "state.pt", identity, 7, model, optimizer)
     if "settings" in change:
-        change = {"settings": dataclasses.replace(run.settings, **change["settings"])}
+        change = {"settings": dataclasses.replace(identity.settings, **change["settings"])}
     with pytest.raises(InputError, match="other settings") as caught:
-        load_state(tmp_path / "state.pt", dataclasses.replace(run, **change), model, optimizer)
+        load_state(tmp_path / "state.pt", dataclasses.replace(identity, **change), model, optimizer)
     assert message in caught.value.message
 
 
-def test_load_state__lets_speed_and_length_change(tmp_path: Path, run: Run) -> None:
-    model, optimizer = trained(run)
-    save_state(tmp_path / "state.pt", run, 7, model, optimizer)
-    settings = dataclasses.replace(run.settings, workers=3, steps=9, save_every=2, decode="opencv")
+def test_load_state__lets_speed_and_length_change(tmp_path: Path, identity: Identity) -> None:
+    model, optimizer = trained(identity)
+    save_state(tmp_path / "state.pt", identity, 7, model, optimizer)
+    settings = dataclasses.replace(identity.settings, workers=3, steps=9, save_every=2, decode="opencv")
     assert (
-        load_state(tmp_path / "state.pt", dataclasses.replace(run, settings=settings), model, optimizer) == 7
+        load_state(tmp_path / "state.pt", dataclasses.replace(identity, settings=settings), model, optimizer)
+        == 7
     )
 
 
-def test_load_state__refuses_other_and_damaged_files(tmp_path: Path, run: Run) -> None:
-    model, optimizer = trained(run)
-    save_network(tmp_path / "network.pth", run.settings, 0, model, optimizer)
+def test_load_state__refuses_other_and_damaged_files(tmp_path: Path, identity: Identity) -> None:
+    model, optimizer = trained(identity)
+    save_network(tmp_path / "network.pth", identity.settings, 0, model, optimizer)
     with pytest.raises(InputError, match="not a training state"):
-        load_state(tmp_path / "network.pth", run, model, optimizer)
+        load_state(tmp_path / "network.pth", identity, model, optimizer)
     (tmp_path / "cut.pt").write_bytes((tmp_path / "network.pth").read_bytes()[:1000])
     with pytest.raises(InputError, match=r"cut\.pt .* truncated"):
-        load_state(tmp_path / "cut.pt", run, model, optimizer)
+        load_state(tmp_path / "cut.pt", identity, model, optimizer)
 
 
-def test_save_network__is_read_by_load_encoder(tmp_path: Path, run: Run) -> None:
-    model, optimizer = trained(run)
-    save_network(tmp_path / "pretrained_fc.pth", run.settings, 3, model, optimizer)
+def test_save_network__is_read_by_load_encoder(tmp_path: Path, identity: Identity) -> None:
+    model, optimizer = trained(identity)
+    save_network(tmp_path / "pretrained_fc.pth", identity.settings, 3, model, optimizer)
     for name in (str(tmp_path / "pretrained_fc.pth"), "fine-grained"):
         trunk = load_encoder(name, checkpoints=tmp_path, batchnorm="checkpoint")
         for key, value in trunk.state_dict().items():
@@ -107,13 +110,13 @@ def test_save_network__is_read_by_load_encoder(tmp_path: Path, run: Run) -> None
 
 @pytest.mark.golden
 def test_save_network__has_the_published_layout(
-    golden: Path, tmp_path: Path, run: Run, small: Callable
+    golden: Path, tmp_path: Path, identity: Identity, small: Callable
 ) -> None:
-    run = dataclasses.replace(
-        run, settings=small(last_layer="layer4", hidden_channels=2048, out_channels=256)
+    identity = dataclasses.replace(
+        identity, settings=small(last_layer="layer4", hidden_channels=2048, out_channels=256)
     )
-    model, optimizer = trained(run)
-    save_network(tmp_path / "ours.pth", run.settings, 19, model, optimizer)
+    model, optimizer = trained(identity)
+    save_network(tmp_path / "ours.pth", identity.settings, 19, model, optimizer)
     ours, published = (
         read_checkpoint(path)
         for path in (tmp_path / "ours.pth", golden / "checkpoints" / "pretrained_fc.pth")
@@ -129,16 +132,16 @@ def test_save_network__has_the_published_layout(
         assert getattr(ours["args"], name) == value
 
 
-def test_save_state__keeps_the_old_file_when_the_disk_is_full(tmp_path: Path, run: Run) -> None:
-    model, optimizer = trained(run)
+def test_save_state__keeps_the_old_file_when_the_disk_is_full(tmp_path: Path, identity: Identity) -> None:
+    model, optimizer = trained(identity)
     path = tmp_path / "state.pt"
-    save_state(path, run, 7, model, optimizer)
+    save_state(path, identity, 7, model, optimizer)
     before = path.read_bytes()
     limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
         with pytest.raises(InputError, match=r"Cannot write .*state\.pt"):
-            save_state(path, run, 8, model, optimizer)
+            save_state(path, identity, 8, model, optimizer)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
@@ -146,10 +149,10 @@ def test_save_state__keeps_the_old_file_when_the_disk_is_full(tmp_path: Path, ru
     assert [file.name for file in tmp_path.iterdir()] == ["state.pt"]
 
 
-def test_save_state__survives_being_killed_halfway(tmp_path: Path, run: Run) -> None:
-    model, optimizer = trained(run)
+def test_save_state__survives_being_killed_halfway(tmp_path: Path, identity: Identity) -> None:
+    model, optimizer = trained(identity)
     path = tmp_path / "state.pt"
-    save_state(path, run, 7, model, optimizer)
+    save_state(path, identity, 7, model, optimizer)
     before = path.read_bytes()
     # Dies as `kill -9` lets it die: with all bytes written and the rename still to come.
     killed = subprocess.run(
@@ -169,4 +172,18 @@ def test_save_state__survives_being_killed_halfway(tmp_path: Path, run: Run) -> 
     assert len(list(tmp_path.glob(".state.pt.*.part"))) == 1
     clear_leftovers(tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["state.pt"]
-    assert load_state(path, run, model, optimizer) == 7
+    assert load_state(path, identity, model, optimizer) == 7
+
+
+def test_load_state__reads_a_state_with_the_earlier_name_of_a_setting(
+    tmp_path: Path, identity: Identity
+) -> None:
+    model, optimizer = trained(identity)
+    save_state(tmp_path / "state.pt", identity, 7, model, optimizer)
+    content = torch.load(tmp_path / "state.pt")
+    content["settings"]["clips_per_video"] = content["settings"].pop("frames_per_video")
+    torch.save(content, tmp_path / "state.pt")
+    assert load_state(tmp_path / "state.pt", identity, model, optimizer) == 7
+    other = dataclasses.replace(identity, settings=dataclasses.replace(identity.settings, frames_per_video=9))
+    with pytest.raises(InputError, match="`frames_per_video` was 80, now 9"):
+        load_state(tmp_path / "state.pt", other, model, optimizer)

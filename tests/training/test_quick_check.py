@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sfc_cli.data.frame_folders import FrameIndex
+from sfc_cli.data.frame_index import FrameIndex
 from sfc_cli.training import quick_check as module
 from sfc_cli.training.loop import Training
 from sfc_cli.training.quick_check import copy_trunk, quick_check

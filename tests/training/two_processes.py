@@ -1,4 +1,4 @@
-"""One step without its update in each of two processes; run by ``torchrun`` from test_distribution.py."""
+"""One step without its update in each of two processes; run by ``torchrun`` from test_stepping.py."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import torch
 import torch.distributed as dist
 
 from sfc_cli.core.ranks import joined, read_ranks
-from sfc_cli.data.frame_folders import index_frames
+from sfc_cli.data.frame_index import index_frames
 from sfc_cli.settings.pretraining import PretrainingSettings
-from sfc_cli.training.loading import load_batches
-from sfc_cli.training.plan import Plan
+from sfc_cli.training.batches import Plan, load_batches
 from sfc_cli.training.stepping import Stepper
 
 

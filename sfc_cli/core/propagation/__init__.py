@@ -91,6 +91,7 @@ class LabelPropagator:
         settings: How labels travel.
         backend: See ``propagate_labels``.
         precision: ``fast`` lets the fused backend take its votes from float16 affinities.
+        skipped: Go on after so many frames, of which the newest are then told by ``remember``.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class LabelPropagator:
         *,
         backend: Backend = "auto",
         precision: Precision = "exact",
+        skipped: int = 0,
     ) -> None:
         self.settings = settings
         self.backend = backend_for(backend, first_features.device)
@@ -108,7 +110,8 @@ class LabelPropagator:
         labels, cells = first_labels.shape[0], self._matcher.cells
         self._memory = torch.zeros(1 + settings.context_frames, cells, labels, device=first_features.device)
         self._memory[FIRST_SLOT] = first_labels.flatten(1).T
-        self._frame = 0
+        self._frame = skipped
+        self._matcher.skip(skipped)
 
     @property
     def frames_at_once(self) -> int:
@@ -135,6 +138,18 @@ class LabelPropagator:
             self._memory[slot_of(self._frame, self.settings.context_frames)] = labels
             result.append(labels.T.unflatten(1, (self._matcher.height, self._matcher.width)))
         return torch.stack(result)
+
+    def remember(self, features: Tensor, labels: Tensor) -> None:
+        """Make the next frame context without matching it, because its labels are known.
+
+        Args:
+            features: Unit features, [C, h, w].
+            labels: Soft labels, [K, h, w].
+        """
+        self._matcher.remember(features.float())
+        self._frame += 1
+        slot = slot_of(self._frame, self.settings.context_frames)
+        self._memory[slot] = labels.to(self._memory.device).flatten(1).T
 
     def close(self) -> None:
         """Give back what the backend holds."""

@@ -167,11 +167,20 @@ class FusedMatcher(Matcher):
             for weights, sources, batch in zip(
                 votes.weights.split(step), votes.sources.split(step), frames.split(step), strict=True
             ):
-                for number, frame in enumerate(batch, self.target):
-                    self._store(frame, 1 + (number - 1) % self._rows)
+                for index, frame in enumerate(batch, self.target):
+                    self._store(frame, self._row_of(index))
                 self._match(weights, sources)
                 self.target += len(batch)
         return votes
+
+    def remember(self, frame: Tensor) -> None:
+        """See ``Matcher.remember``."""
+        self._store(frame, self._row_of(self.target))
+        self.target += 1
+
+    def _row_of(self, index: int) -> int:
+        """Return the row of the table that a frame after frame 0 takes."""
+        return 1 + (index - 1) % self._rows
 
     def _store(self, frame: Tensor, row: int) -> None:
         """Put a frame [C, h, w] into a row of the table."""

@@ -58,6 +58,22 @@ class Matcher(ABC):
             The votes of the B frames.
         """
 
+    @abstractmethod
+    def remember(self, frame: Tensor) -> None:
+        """Make the next frame context without matching it.
+
+        Args:
+            frame: Unit features [C, h, w], on the device of the first.
+        """
+
+    def skip(self, frames: int) -> None:
+        """Go on after so many frames, as if they had been matched; those of the window are told next.
+
+        Args:
+            frames: How many; if there are any, ``context_frames`` calls of ``remember`` follow.
+        """
+        self.target += frames
+
     def close(self) -> None:  # noqa: B027  # most backends hold nothing but tensors
         """Give back what the matcher holds."""
 

@@ -28,6 +28,12 @@ class ReferenceMatcher(Matcher):
         votes = [self._match(frame.flatten(1)) for frame in frames]
         return Votes(torch.stack([v.weights for v in votes]), torch.stack([v.sources for v in votes]))
 
+    def remember(self, frame: Tensor) -> None:
+        """See ``Matcher.remember``."""
+        self._features[self.target] = frame.flatten(1)
+        self.target += 1
+        self._features.pop(self.target - self.settings.context_frames - 1 or -1, None)
+
     def _match(self, query: Tensor) -> Votes:
         settings, cells = self.settings, self.cells
         window = window_frames(self.target, settings.context_frames)
@@ -46,9 +52,7 @@ class ReferenceMatcher(Matcher):
         slot_of_place = torch.tensor(slots, device=self.device)
         sources = slot_of_place[index // cells] * cells + index % cells
 
-        self._features[self.target] = query
-        self.target += 1
-        self._features.pop(self.target - settings.context_frames - 1 or -1, None)
+        self.remember(query)
         return Votes(torch.cat(weights), sources)
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from sfc_cli.core.propagation import LabelPropagator
 from sfc_cli.settings.propagation import Backend, Precision, PropagationSettings
+
+Labels = npt.NDArray[np.float32]
 
 BACKGROUND = 0
 
@@ -61,22 +65,44 @@ class Tracks:
         """Tell whether there was no anchor so far."""
         return not self._tracks
 
-    def step(self, features: Tensor) -> Tensor:
-        """Return the labels of the next B frames and make them context.
+    def step(self, features: Tensor) -> list[Tensor]:
+        """Return what each track says of the next B frames and make them context.
 
         Args:
             features: Unit features of the next frames, [B, C, h, w].
 
         Returns:
+            For each track float32 [B, K_t, h, w]; ``combine`` joins them.
+        """
+        return [track.propagator.step(features) for track in self._tracks]
+
+    def remember(self, features: Tensor, parts: Sequence[Labels]) -> None:
+        """Make a frame context whose labels are known: what ``step`` returned of it in an earlier run.
+
+        Args:
+            features: Unit features of the frame, [1, C, h, w].
+            parts: For each track [K_t, h, w].
+        """
+        for track, labels in zip(self._tracks, parts, strict=True):
+            track.propagator.remember(features[0], torch.from_numpy(labels))
+
+    def combine(self, parts: Sequence[Tensor]) -> Tensor:
+        """Join what the tracks say of B frames.
+
+        Args:
+            parts: What ``step`` returned.
+
+        Returns:
             float32 [B, K, h, w]; the planes of objects that nobody has painted yet are 0.
         """
-        parts = [(track.rows, track.propagator.step(features)) for track in self._tracks]
-        if len(parts) == 1 and len(parts[0][0]) == self.labels - 1 == parts[0][1].shape[1] - 1:
-            return parts[0][1]
-        batch, _, height, width = features.shape
-        combined = torch.zeros(batch, self.labels, height, width, device=features.device)
-        background = torch.ones(batch, height, width, device=features.device)
-        for rows, labels in parts:
+        first = parts[0]  # [B, K_t, h, w]
+        if len(parts) == 1 and len(self._tracks[0].rows) == self.labels - 1 == first.shape[1] - 1:
+            return first
+        batch, _, height, width = first.shape
+        combined = torch.zeros(batch, self.labels, height, width, device=first.device)
+        background = torch.ones(batch, height, width, device=first.device)
+        for track, labels in zip(self._tracks, parts, strict=True):
+            rows = track.rows
             own = labels[:, list(rows.values())]
             combined[:, list(rows)] = own
             # What is an object to any anchor is no background.
@@ -84,7 +110,7 @@ class Tracks:
         combined[:, BACKGROUND] = background
         return combined / combined.sum(1, keepdim=True).clamp_min(1e-12)
 
-    def paint(self, features: Tensor, planes: Sequence[int], painted: Tensor) -> None:
+    def paint(self, features: Tensor, planes: Sequence[int], painted: Tensor, *, skipped: int = 0) -> None:
         """Let some objects follow from a frame from now on.
 
         The frame itself must have been given to ``step`` before, if anything was painted earlier.
@@ -93,6 +119,7 @@ class Tracks:
             features: The frame's unit features, [C, h, w].
             planes: The planes of the painted objects among all labels, from 1 to K − 1.
             painted: Their soft labels with the background first, [1 + len(planes), h, w].
+            skipped: So many frames after it are neither matched nor remembered: they have left the context.
         """
         for track in self._tracks:
             track.rows = {plane: row for plane, row in track.rows.items() if plane not in planes}
@@ -105,6 +132,7 @@ class Tracks:
             self._settings,
             backend=self._backend,
             precision=self._precision,
+            skipped=skipped,
         )
         self._tracks.append(_Track(propagator, {plane: row for row, plane in enumerate(planes, 1)}))
 

@@ -58,9 +58,20 @@ class WindowedMatcher(Matcher):
         sources = torch.empty(weights.shape, dtype=torch.int64, device=self.device)
         for frame, frame_weights, frame_sources in zip(frames, weights, sources, strict=True):
             self._match(frame, frame_weights, frame_sources)
-            self._ring.append(frame, slot_of(self.target, self.settings.context_frames) - 1)
-            self.target += 1
+            self.remember(frame)
         return Votes(weights.flatten(1, 2), sources.flatten(1, 2))
+
+    def remember(self, frame: Tensor) -> None:
+        """See ``Matcher.remember``."""
+        self._ring.append(frame, slot_of(self.target, self.settings.context_frames) - 1)
+        self.target += 1
+
+    def skip(self, frames: int) -> None:
+        """See ``Matcher.skip``."""
+        super().skip(frames)
+        if frames:
+            # The window is full: its frames come in the order of time, not of their slots.
+            self._ring.frames = self.settings.context_frames
 
     def _match(self, query: Tensor, weights: Tensor, sources: Tensor) -> None:
         def work(tile: Tile) -> None:

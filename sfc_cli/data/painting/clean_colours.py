@@ -7,11 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sfc_cli.data.painting.colour_index import ColourIndex, Colours, Flags, Integers, are_blends
+from sfc_cli.data.colour_index import (
+    ACCIDENT_STRIDES,
+    LARGEST_ACCIDENT,
+    ColourIndex,
+    Flags,
+    Floats,
+    Integers,
+    are_blends,
+    difference_from,
+)
+from sfc_cli.data.colours import Colours
 
-# Two colours that differ by no more in any channel are one colour and what smoothing left of it, unless they
-# differ by more than a little and each fills areas deeper than so many pixels.
-SAME_COLOUR = 24
+# Two colours that differ by no more in any channel are one colour and what smoothing left of it, unless the
+# difference is more than slight and the lighter one fills an area so many pixels deep.
+_SAME_COLOUR = 24
 _SLIGHT_DIFFERENCE, _DEEP = 8, 3
 # The variation within an area that lossy compression leaves flat to the eye.
 _LOSSY_VARIATION = 10
@@ -19,15 +29,13 @@ _LOSSY_VARIATION = 10
 _ROUNDING = 2
 # The smallest area of a colour in a file of lossy compression, as pixels and as a share of the image.
 _LEAST_LOSSY = (16, 2e-5)
-# An area of more solid pixels is no accident on a rim.
-_LARGEST_ACCIDENT = 64
-_ACCIDENT_STRIDES = (1, 2, 3, 4)
 # A stroke that fills no area must have so many pixels, and such a share of all that fill none.
 _LEAST_STROKE = (16, 0.05)
-_MOST_COLOURS = 300
-Depths = npt.NDArray[np.float32]
+# The search ends here. Candidates may outnumber the 256 colours of a mask, since accidents among them are
+# dropped afterwards.
+_MOST_CANDIDATES = 300
 # By how much, as a share, the way over a mixture may be longer than the straight way between two colours.
-_DETOUR = 0.03
+_LONGEST_DETOUR_SHARE = 0.03
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,9 +72,9 @@ def find_clean_colours(image: ColourIndex, *, lossy: bool = False) -> CleanColou
     weights = np.bincount(image.flat_numbers[solid.ravel()], minlength=len(image.colours))
     least = max(_LEAST_LOSSY[0], int(_LEAST_LOSSY[1] * solid.size)) if lossy else 1
     depth = cv2.distanceTransform(solid.astype(np.uint8), cv2.DIST_L2, 3).astype(np.float32)
-    deep = _colours_deeper(image, depth, _DEEP) & (not lossy)
+    deep = np.zeros(len(image.colours), np.bool_) if lossy else _colours_deeper(image, depth, _DEEP)
     chosen = _without_neighbours(image.colours, weights, least, deep)
-    rim = _rim_width(even & (_similar(image, chosen) >= 0)[image.flat_numbers].reshape(even.shape))
+    rim = _rim_width(even & image.spread(_similar(image, chosen) >= 0))
     chosen = _without_accidents(image, depth, chosen, weights, rim)
     if not lossy:
         chosen += _strokes(image, chosen)
@@ -85,30 +93,30 @@ def find_clean_colours(image: ColourIndex, *, lossy: bool = False) -> CleanColou
 
 
 def _even_pixels(image: ColourIndex, variation: int) -> Flags:
+    """Return which pixels [H, W] vary no more within their 3×3 square, in any channel."""
     import cv2
 
-    picture = image.colours[image.flat_numbers].reshape(*image.numbers.shape, 3)
+    picture = image.spread(image.colours)
     square = np.ones((3, 3), np.uint8)
     spread = cv2.subtract(cv2.dilate(picture, square), cv2.erode(picture, square))
     even: Flags = spread.max(axis=2) <= variation
     return even
 
 
-def _colours_deeper(image: ColourIndex, depth: Depths, least: float) -> Flags:
-    """Return which colours [N] fill an area that is as deep somewhere."""
-    there = image.flat_numbers[(depth >= least).ravel()]
-    return np.bincount(there, minlength=len(image.colours)) > 0
+def _colours_deeper(image: ColourIndex, depth: Floats, least: float) -> Flags:
+    """Return which colours [N] fill an area at least that deep."""
+    deep_numbers = image.flat_numbers[(depth >= least).ravel()]
+    return np.bincount(deep_numbers, minlength=len(image.colours)) > 0
 
 
 def _without_neighbours(colours: Colours, weights: Integers, least: int, deep: Flags) -> list[int]:
     """Return the numbers of the heaviest colours, without those that a heavier one close by accounts for."""
-    wide = colours.astype(np.int16)
     left = weights.copy()
     chosen: list[int] = []
-    while left.any() and len(chosen) < _MOST_COLOURS:
+    while left.any() and len(chosen) < _MOST_CANDIDATES:
         top = int(left.argmax())
-        difference = np.abs(wide - wide[top]).max(axis=1)
-        near = (difference <= _SLIGHT_DIFFERENCE) | ((difference <= SAME_COLOUR) & ~deep)
+        difference = difference_from(colours, colours[top])
+        near = (difference <= _SLIGHT_DIFFERENCE) | ((difference <= _SAME_COLOUR) & ~deep)
         if left[near].sum() >= least:
             chosen.append(top)
         left[near] = 0
@@ -117,18 +125,18 @@ def _without_neighbours(colours: Colours, weights: Integers, least: int, deep: F
 
 def _similar(image: ColourIndex, chosen: list[int]) -> npt.NDArray[np.int32]:
     """Return which chosen colour each colour is similar to, -1 for none."""
-    wide = image.colours.astype(np.int16)
-    similar = np.full(len(wide), -1, np.int32)
-    nearest = np.full(len(wide), SAME_COLOUR + 1, np.int16)
-    for place, number in enumerate(chosen):
-        distance = np.abs(wide - wide[number]).max(axis=1)
-        closer = distance < nearest
-        similar[closer] = place
-        nearest[closer] = distance[closer]
+    similar = np.full(len(image.colours), -1, np.int32)
+    least = np.full(len(image.colours), _SAME_COLOUR + 1, np.int16)
+    for index, number in enumerate(chosen):
+        difference = difference_from(image.colours, image.colours[number])
+        closer = difference < least
+        similar[closer] = index
+        least[closer] = difference[closer]
     return similar
 
 
 def _rim_width(core: Flags) -> float:
+    """Return how far soft edges reach from the areas of clean colours, in pixels."""
     import cv2
 
     distance = cv2.distanceTransform((~core).astype(np.uint8), cv2.DIST_L2, 3)
@@ -138,7 +146,7 @@ def _rim_width(core: Flags) -> float:
 
 
 def _without_accidents(
-    image: ColourIndex, depth: Depths, chosen: list[int], weights: Integers, rim: float
+    image: ColourIndex, depth: Floats, chosen: list[int], weights: Integers, rim: float
 ) -> list[int]:
     """Drop colours whose areas are accidents of smoothing.
 
@@ -146,40 +154,40 @@ def _without_accidents(
     only. On narrow rims an accident lies between two colours.
     """
     kept = _colours_deeper(image, depth, max(rim / 4 - 1, 0.5))
-    for place, number in enumerate(chosen):
-        kept[number] |= not _is_mixture(image.colours, number, chosen[:place])
+    for index, number in enumerate(chosen):
+        kept[number] |= not _is_mixture(image.colours, number, chosen[:index])
     small = np.zeros(len(weights), np.bool_)
-    small[chosen] = weights[chosen] <= _LARGEST_ACCIDENT
-    places = image.where(small)
-    inside = depth[places] > 0
-    places = (places[0][inside], places[1][inside])
-    blended = image.at(places)[are_blends(image, places, _ACCIDENT_STRIDES)]
+    small[chosen] = weights[chosen] <= LARGEST_ACCIDENT
+    rows, columns = image.where(small)
+    inside = depth[rows, columns] > 0
+    pixels = rows[inside], columns[inside]
+    blended = image.at(pixels)[are_blends(image, pixels, ACCIDENT_STRIDES)]
     kept &= np.bincount(blended, minlength=len(weights)) * 2 < np.maximum(weights, 1)
     return [number for number in chosen if kept[number]]
 
 
 def _is_mixture(colours: Colours, number: int, others: list[int]) -> bool:
-    """Tell whether a colour lies between any two others."""
+    """Return whether a colour lies between any two others."""
     table = colours[others].astype(np.float32)
     distance = np.linalg.norm(table - colours[number], axis=1)
     apart = np.linalg.norm(table[:, None] - table[None], axis=2)
     detour = distance[:, None] + distance[None] - apart
-    return bool((detour + 1e9 * np.eye(len(others)) < _DETOUR * apart).any())
+    # No colour lies between another and itself.
+    return bool((detour + 1e9 * np.eye(len(others)) < _LONGEST_DETOUR_SHARE * apart).any())
 
 
 def _strokes(image: ColourIndex, chosen: list[int]) -> list[int]:
-    """Return the colours that fill no area but draw lines: no mixtures of what lies on both sides."""
-    wide = image.colours.astype(np.int16)
+    """Return the colours that fill no area but draw lines, and are not mixtures of what lies beside them."""
     thin = image.solid_counts == 0
     least = max(_LEAST_STROKE[0], int(_LEAST_STROKE[1] * image.counts[thin].sum()))
     candidates = thin & (image.counts >= least)
     for number in chosen:
-        candidates &= np.abs(wide - wide[number]).max(axis=1) > SAME_COLOUR
-    places = image.where(candidates)
-    painted = image.at(places)[~are_blends(image, places)]
-    weights = np.bincount(painted, minlength=len(wide))
+        candidates &= difference_from(image.colours, image.colours[number]) > _SAME_COLOUR
+    pixels = image.where(candidates)
+    painted = image.at(pixels)[~are_blends(image, pixels)]
+    weights = np.bincount(painted, minlength=len(thin))
     weights[(weights < least) | (weights * 2 < image.counts)] = 0
-    found = _without_neighbours(image.colours, weights, least, np.zeros(len(wide), np.bool_))
+    found = _without_neighbours(image.colours, weights, least, np.zeros_like(thin))
     # A soft stroke along a row of pixels has one mixed colour everywhere.
     return [
         number
@@ -190,6 +198,6 @@ def _strokes(image: ColourIndex, chosen: list[int]) -> list[int]:
 
 def _farthest(image: ColourIndex, background: int) -> list[int]:
     """Return the colour least like the only clean one: that of strokes too thin to show theirs anywhere."""
-    distance = np.abs(image.colours.astype(np.int16) - image.colours[background]).max(axis=1)
-    farthest = int(distance.argmax())
-    return [farthest] if distance[farthest] > 2 * SAME_COLOUR else []
+    difference = difference_from(image.colours, image.colours[background])
+    farthest = int(difference.argmax())
+    return [farthest] if difference[farthest] > 2 * _SAME_COLOUR else []

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sfc_cli.data.colour_index import ColourIndex, Integers, difference_from, index_colours
 from sfc_cli.data.colours import Colours
 from sfc_cli.data.mask_kinds import has_soft_edges
 from sfc_cli.data.painting.clean_colours import CleanColours, find_clean_colours
-from sfc_cli.data.painting.colour_index import ColourIndex, Integers, index_colours
 from sfc_cli.data.painting.resolution import resolve
 from sfc_cli.errors import InputError
 
@@ -111,7 +111,7 @@ def flatten(image: Colours, path: Path, *, lossy: bool = False) -> FlatMask:
     if found > _MANY_COLOURS and _is_surely_photograph(share, len(clean.colours)):
         raise _photograph(path, found, share)
     resolved = resolve(index, clean, lossy=lossy)
-    before = index.colours[index.flat_numbers].reshape(*index.numbers.shape, 3)
+    before = index.spread(index.colours)
     if found > _MANY_COLOURS:
         flatness = _measure_flatness(before, clean.colours, resolved)
         if flatness.is_cut_out:
@@ -181,11 +181,10 @@ def _is_surely_photograph(flat: float, colours: int) -> bool:
 
 def _most_flat(image: ColourIndex, clean: CleanColours) -> float:
     """Return the largest share of a picture that can be flat, whichever clean colours its pixels get."""
-    wide = image.colours.astype(np.int16)
-    nearest = np.full(len(wide), 255, np.int16)
-    for colour in clean.colours.astype(np.int16):
-        np.minimum(nearest, np.abs(wide - colour).max(axis=1), out=nearest)
-    return float(image.counts[nearest <= _FLAT].sum() / image.counts.sum())
+    least = np.full(len(image.colours), 255, np.int16)
+    for colour in clean.colours:
+        np.minimum(least, difference_from(image.colours, colour), out=least)
+    return float(image.counts[least <= _FLAT].sum() / image.counts.sum())
 
 
 def _measure_flatness(before: Colours, colours: Colours, numbers: npt.NDArray[np.int32]) -> _Flatness:

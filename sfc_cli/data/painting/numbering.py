@@ -1,4 +1,4 @@
-"""Gives what the masks of a clip show its ids: the same colour is the same object in all of them."""
+"""Gives the objects of a sequence's masks their ids: a colour is the same object in all of them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from sfc_cli.data.painting.flattening import Colour, FlatMask
 from sfc_cli.data.painting.paintings import SAME_PAINT, Painting
 from sfc_cli.errors import InputError
 
-# A share of the border that makes a colour look like the background.
-_SURROUNDING = 0.5
+# A colour on a larger share of the border looks like the background.
+_SURROUNDING_SHARE = 0.5
 _BLACK: Colour = (0, 0, 0)
 
 
@@ -27,7 +27,7 @@ class Numbered:
 
     Args:
         ids: Id by number of the mask's colours, uint8 [K].
-        remarks: What to tell about the choice.
+        remarks: Sentences about the choice.
     """
 
     ids: Ids
@@ -35,13 +35,13 @@ class Numbered:
 
 
 def number_masks(paintings: list[Painting]) -> tuple[list[Numbered], dict[int, Colour]]:
-    """Number the objects of all masks of a clip.
+    """Number the objects of all masks of a sequence.
 
     Args:
-        paintings: The masks, in their order; their pixels are not needed.
+        paintings: The masks in their order, if need be without their pixels.
 
     Returns:
-        The ids of each mask's colours, and those that colours were given, in the order of the masks.
+        The ids of each mask's colours, and the colour of each id that a colour was given.
 
     Raises:
         InputError: If there are more than 254 objects.
@@ -55,23 +55,24 @@ def number_masks(paintings: list[Painting]) -> tuple[list[Numbered], dict[int, C
     legend = _SharedLegend()
     only_white = _is_white_alone(paintings)
     done: dict[int, Numbered] = {}
-    for place, painting in enumerate(paintings):
+    # Stored ids come first, then colours, then transparency: each may name the objects of those before.
+    for index, painting in enumerate(paintings):
         if painting.kind not in {COLOURS, TRANSPARENCY}:
-            done[place] = _stored_ids(painting, only_white=only_white)
-            legend.learn(_objects_of(painting, done[place].ids))
-    coloured = [place for place, painting in enumerate(paintings) if painting.kind == COLOURS]
-    numbered, given = _number_colours([paintings[place] for place in coloured], legend)
+            done[index] = _stored_ids(painting, only_white=only_white)
+            legend.learn(_objects_of(painting, done[index].ids))
+    coloured = [index for index, painting in enumerate(paintings) if painting.kind == COLOURS]
+    numbered, given = _number_colours([paintings[index] for index in coloured], legend)
     done.update(zip(coloured, numbered, strict=True))
-    for place, painting in enumerate(paintings):
+    for index, painting in enumerate(paintings):
         if painting.kind == TRANSPARENCY:
             # One object, in other masks perhaps known by its colour.
             identity = legend.find(painting.flat.colour(1), exactly=False) or 1
-            done[place] = Numbered(ids=np.array([0, identity], np.uint8))
-    return [done[place] for place in range(len(paintings))], given
+            done[index] = Numbered(ids=np.array([0, identity], np.uint8))
+    return [done[index] for index in range(len(paintings))], given
 
 
 def _is_white_alone(paintings: list[Painting]) -> bool:
-    """Tell whether no grey mask has an object that is not white: then white is an object, not void."""
+    """Return whether all objects of grey masks are white: then white is an object, not void."""
     levels = [painting.flat.colours[:, 0] for painting in paintings if painting.kind == GREY]
     return all(np.isin(found, [0, VOID]).all() for found in levels)
 
@@ -80,13 +81,16 @@ def _stored_ids(painting: Painting, *, only_white: bool) -> Numbered:
     flat = painting.flat
     if painting.kind != GREY:
         return Numbered(ids=np.arange(len(flat.colours)).astype(np.uint8))
+    remarks: tuple[str, ...]
     levels = flat.colours[:, 0]
     is_white = levels == VOID
     if not only_white:
-        told = ("White (255) is void beside other shades of grey, not an object.",) if is_white.any() else ()
-        return Numbered(ids=levels, remarks=told)
+        remarks = (
+            ("White (255) is void beside other shades of grey, not an object.",) if is_white.any() else ()
+        )
+        return Numbered(ids=levels, remarks=remarks)
     border = flat.border_counts
-    remarks: tuple[str, ...] = ()
+    remarks = ()
     if not is_white.all() and border[is_white].sum() * 2 > border.sum():
         remarks = ("White covers most of the border: if the black part is the object, invert the mask.",)
     return Numbered(ids=is_white.astype(np.uint8), remarks=remarks)
@@ -105,8 +109,8 @@ def _number_colours(
 ) -> tuple[list[Numbered], dict[int, Colour]]:
     """Number the objects of coloured masks.
 
-    If all their colours are of the DAVIS palette, the palette gives the ids; otherwise they rise as areas
-    fall, and go on from mask to mask.
+    If all their colours are in the DAVIS palette, the palette gives the ids. Otherwise the largest object of
+    the first mask is 1, and the counting goes on from mask to mask.
     """
     backgrounds = [legend.background(painting.flat) for painting in paintings]
     objects = [
@@ -114,6 +118,7 @@ def _number_colours(
         for painting, (background, _) in zip(paintings, backgrounds, strict=True)
     ]
     for painting, numbers in zip(paintings, objects, strict=True):
+        # One more colour may be that of void.
         if len(numbers) > MOST_OBJECTS + 1:
             raise _too_many(painting.path, len(numbers))
     by_palette = _palette_ids([painting.flat for painting in paintings], objects, legend)
@@ -139,30 +144,30 @@ def _number_colours(
 
 
 def _by_area(painting: Painting) -> list[int]:
-    """Return the numbers of the colours that are there by falling area, those of one area by colour."""
+    """Return the numbers of the colours in use, by falling area and then by colour."""
     flat = painting.flat
-    there = [number for number, count in enumerate(flat.counts) if count]
-    return sorted(there, key=lambda number: (-int(flat.counts[number]), flat.colour(number)))
+    used = [number for number, count in enumerate(flat.counts) if count]
+    return sorted(used, key=lambda number: (-int(flat.counts[number]), flat.colour(number)))
 
 
 def _too_many(path: Path, count: int) -> InputError:
     return InputError(
-        f"{path} has {count:,} colours besides the background, but there are ids for {MOST_OBJECTS} only.",
+        f"{path} has {count:,} colours besides the background, but there are only {MOST_OBJECTS} ids.",
         "Paint each object in one flat colour, without smoothing, gradients or texture.",
     )
 
 
 class _SharedLegend:
-    """Which id each colour has, for all masks of one clip."""
+    """Which id each colour has in all masks of a sequence, and which colours are background."""
 
     def __init__(self) -> None:
         self._ids: dict[Colour, int] = {}
-        self._about: dict[Colour, int] = {}
+        self._approximate: dict[Colour, int] = {}
         self._used: set[int] = set()
         self._backgrounds: set[Colour] = set()
 
     def learn(self, objects: dict[int, Colour], *, exactly: bool = True) -> None:
-        """Take over the colours of objects that have their ids; the first id that a colour had stays.
+        """Remember the colours of objects; a colour keeps the first id that it had.
 
         Args:
             objects: Colour by id.
@@ -172,18 +177,18 @@ class _SharedLegend:
             self._ids.setdefault(colour, identity)
             self._used.add(identity)
             if not exactly:
-                self._about.setdefault(colour, identity)
+                self._approximate.setdefault(colour, identity)
 
     def find(self, colour: Colour, *, exactly: bool = True) -> int | None:
-        """Return the id of a known colour, or of the one that it is about; None for a new one.
+        """Return the id of a known colour, or of the known one closest to it; None for a new one.
 
         Args:
             colour: The colour.
-            exactly: It is as painted, so that it has to be the same unless the known one is not.
+            exactly: It is as painted. Then it may only differ from colours that are not.
         """
         if colour in self._ids:
             return self._ids[colour]
-        return _closest(colour, (self._about if exactly else self._ids).items())
+        return _closest(colour, (self._approximate if exactly else self._ids).items())
 
     def next_id(self) -> int | None:
         """Return the first id after all that are in use, or else the first gap; None if all are in use."""
@@ -193,23 +198,23 @@ class _SharedLegend:
         return next((identity for identity in range(1, VOID) if identity not in self._used), None)
 
     def background(self, flat: FlatMask) -> tuple[int | None, tuple[str, ...]]:
-        """Choose the colour that is no object: black, or else what covers most of the image's border.
+        """Choose the background's colour: black, or else what covers most of the image's border.
 
         Returns:
-            The colour's number, None if all are objects, and what to tell about the choice.
+            The colour's number, None if all are objects, and remarks on the choice.
         """
         border = flat.border_counts
         colours = [flat.colour(number) for number in range(len(flat.colours))]
-        around = int(border.argmax())
-        share = border[around] / border.sum()
+        surrounding = int(border.argmax())
+        share = border[surrounding] / border.sum()
         exactly = flat.changed is None
         likely = [number for number, colour in enumerate(colours) if self._is_background(colour, exactly)]
         if likely:
             chosen = max(likely, key=lambda number: int(border[number]))
-            if share > _SURROUNDING and border[chosen] * 2 < border[around]:
+            if share > _SURROUNDING_SHARE and border[chosen] * 2 < border[surrounding]:
                 return chosen, (
-                    f"The background is {colours[chosen]}, although {colours[around]} covers {share:.0%} of "
-                    "the border.",
+                    f"The background is {colours[chosen]}, although {colours[surrounding]} covers "
+                    f"{share:.0%} of the border.",
                 )
             return chosen, ()
         unknown = [n for n, colour in enumerate(colours) if self.find(colour, exactly=exactly) is None]
@@ -228,12 +233,12 @@ class _SharedLegend:
 
 
 def _palette_ids(masks: list[FlatMask], objects: list[list[int]], legend: _SharedLegend) -> dict[Colour, int]:
-    """Return the DAVIS palette's ids of all object colours; nothing if one of them is not of the palette.
+    """Return the ids that the DAVIS palette gives to all object colours; nothing if it lacks one of them.
 
     Args:
         masks: The masks.
         objects: The numbers of each mask's object colours.
-        legend: The colours known before; ids other than the palette's rule it out.
+        legend: The colours known before. If one has another id there, the palette is not used.
     """
     entries = [
         ((int(red), int(green), int(blue)), identity)
@@ -241,6 +246,7 @@ def _palette_ids(masks: list[FlatMask], objects: list[list[int]], legend: _Share
         for identity, (red, green, blue) in enumerate(spelling)
         if identity
     ]
+    # The first spelling comes last, so that its ids stay.
     exact = dict(reversed(entries))
     found: dict[Colour, int] = {}
     for flat, numbers in zip(masks, objects, strict=True):
@@ -255,7 +261,7 @@ def _palette_ids(masks: list[FlatMask], objects: list[list[int]], legend: _Share
 
 
 def _closest(colour: Colour, entries: Iterable[tuple[Colour, int]]) -> int | None:
-    """Return the id of the colour that another one is about; None if it is about none."""
+    """Return the id of the colour closest to another one; None if all differ by more than smoothing does."""
     best, identity = SAME_PAINT + 1, None
     for other, number in entries:
         distance = max(abs(first - second) for first, second in zip(colour, other, strict=True))

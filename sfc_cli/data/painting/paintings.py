@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sfc_cli.data.colour_index import index_colours
 from sfc_cli.data.colours import Colours, palette_spellings
 from sfc_cli.data.mask_kinds import (
     COLOURS,
@@ -23,13 +24,12 @@ from sfc_cli.data.mask_kinds import (
     judge_mask,
 )
 from sfc_cli.data.masks import VOID, Ids, open_image
-from sfc_cli.data.painting.colour_index import index_colours
 from sfc_cli.data.painting.flattening import FlatMask, flatten
 from sfc_cli.errors import InputError
 
 # Smoothing and compression leave a colour no farther from itself, in any channel.
 SAME_PAINT = 12
-# A colour that covers so much of an object was painted, not smoothed.
+# A colour on a larger share of an object was painted: smoothing makes many, each on few pixels.
 _PAINTED_SHARE = 0.05
 
 
@@ -57,7 +57,7 @@ def read_painting(path: Path, *, size: tuple[int, int] | None = None) -> Paintin
 
     Args:
         path: The file.
-        size: Height and width that it must have, in pixels; None for any.
+        size: The height and width that it must have, in pixels; None accepts any.
 
     Raises:
         InputError: If it is missing, damaged, of another size or not a mask.
@@ -65,8 +65,8 @@ def read_painting(path: Path, *, size: tuple[int, int] | None = None) -> Paintin
     image = open_image(path)
     if size is not None and image.size != size[::-1]:
         raise InputError(
-            f"{path} has {image.width}×{image.height} pixels, the clip's frames {size[1]}×{size[0]}.",
-            "Paint the mask on a frame of the clip, at its full size.",
+            f"{path} has {image.width}×{image.height} pixels, but the frames have {size[1]}×{size[0]}.",
+            "Paint the mask on a frame in its full size.",
         )
     judged = judge_mask(path, image)
     if judged.kind == TRANSPARENCY:

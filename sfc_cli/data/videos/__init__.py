@@ -1,8 +1,25 @@
-"""A user's own footage, be it a video or a pile of images, as one kind of thing: a stream of frames."""
+"""A user's own video, be it one file or many images, as one kind of thing: a stream of frames."""
 
-from sfc_cli.data.videos.clip import Video, VideoFrame
-from sfc_cli.data.videos.moments import Moment, parse_moment
 from sfc_cli.data.videos.opening import open_video
-from sfc_cli.data.videos.selection import FrameStamp, Selection
+from sfc_cli.data.videos.selection import (
+    ALL_FRAMES,
+    FrameStamp,
+    Moment,
+    Selection,
+    Video,
+    VideoFrame,
+    as_time,
+    parse_moment,
+)
 
-__all__ = ["FrameStamp", "Moment", "Selection", "Video", "VideoFrame", "open_video", "parse_moment"]
+__all__ = [
+    "ALL_FRAMES",
+    "FrameStamp",
+    "Moment",
+    "Selection",
+    "Video",
+    "VideoFrame",
+    "as_time",
+    "open_video",
+    "parse_moment",
+]

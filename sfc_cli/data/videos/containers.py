@@ -1,4 +1,4 @@
-"""Whether a video file is whole, by what its container announces: decoders stop early without a word."""
+"""Whether a video file is whole, judged by what its container announces: decoders stop early in silence."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 # Some writers count the header into a RIFF's size.
 _RIFF_SLACK = 8
 _UNKNOWN_RIFF_SIZES = (0, 0xFFFFFFFF)
-# Starts of other media files: enough to tell sound or a rarer container from no media at all.
-_MEDIA_STARTS = (
-    *(b"RIFF", b"ID3", b"OggS", b"fLaC", b"FLV", b"#!AMR", b"caff", b"FORM", b"GIF8"),
-    # MPEG transport, program and elementary streams, ASF, and the frames of AAC and MP3.
-    *(b"\x47", b"\x00\x00\x01", b"\x30\x26\xb2\x75"),
-    *(b"\xff\xf1", b"\xff\xf9", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2", b"\xff\xfa"),
-)
+# Starts of other media files: enough to distinguish sound or a rarer container from other files.
+_NAMED_MEDIA = (b"RIFF", b"ID3", b"OggS", b"fLaC", b"FLV", b"#!AMR", b"caff", b"FORM", b"GIF8")
+# MPEG transport, program and elementary streams, ASF.
+_STREAMS = (b"\x47", b"\x00\x00\x01", b"\x30\x26\xb2\x75")
+# The first frames of AAC and MP3.
+_SOUND_FRAMES = (b"\xff\xf1", b"\xff\xf9", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2", b"\xff\xfa")
+_MEDIA_STARTS = _NAMED_MEDIA + _STREAMS + _SOUND_FRAMES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,10 +29,10 @@ class Container:
     """What a file's container says of itself.
 
     Args:
-        kind: ``MP4`` (or MOV), ``AVI``, ``Matroska`` (or WebM), ``other`` media, or empty for none known.
+        kind: ``MP4`` (or MOV), ``AVI``, ``Matroska`` (or WebM), ``other`` media, or empty if unknown.
         size: The bytes of the file.
         announced: The bytes that the file should have, where that is more than it has; else None.
-        has_index: False if an MP4 lacks the box (moov) without which nothing in it can be found.
+        has_index: False if an MP4 lacks the box (moov) that says where everything else is.
     """
 
     kind: str
@@ -47,7 +47,7 @@ class Container:
 
 
 def examine(path: Path) -> Container:
-    """Read a file's outermost structure: some headers, nothing of what they hold.
+    """Read a file's outermost structure: some headers, not what they contain.
 
     Raises:
         OSError: If the file cannot be read.
@@ -66,63 +66,63 @@ def examine(path: Path) -> Container:
 
 
 def _walk_boxes(file: BinaryIO, size: int) -> tuple[int | None, bool]:
-    """Step over an MP4's boxes; return an end beyond the file's, and whether the index was met."""
-    place, has_index = 0, False
-    while place + 8 <= size:
-        file.seek(place)
+    """Step over an MP4's boxes; return their end if that is beyond the file, and whether it has its index."""
+    offset, has_index = 0, False
+    while offset + 8 <= size:
+        file.seek(offset)
         header = file.read(16)
         length, kind = int.from_bytes(header[:4], "big"), header[4:8]
         if kind not in _BOXES | _PADDING:
-            # Cameras append blocks of their own; what players do not read needs no check.
+            # Cameras append blocks of their own, which players do not read.
             break
         if length == 1:
             length = int.from_bytes(header[8:16], "big")
         elif length == 0:
-            length = size - place
+            length = size - offset
         if length < 8:
             break
-        place += length
-        if place > size and kind in _BOXES:
-            return place, has_index or kind == b"moov"
+        offset += length
+        if offset > size and kind in _BOXES:
+            return offset, has_index or kind == b"moov"
         has_index |= kind == b"moov"
     return None, has_index
 
 
 def _walk_riff(file: BinaryIO, size: int) -> int | None:
-    """Step over an AVI's chunks, of which files beyond 1 GB have several; return an end beyond the file's."""
-    place = 0
-    while place + 12 <= size:
-        file.seek(place)
+    """Step over an AVI's chunks, several beyond 1 GB; return their end if that is beyond the file."""
+    offset = 0
+    while offset + 12 <= size:
+        file.seek(offset)
         header = file.read(8)
         length = int.from_bytes(header[4:8], "little")
         if header[:4] != b"RIFF" or length in _UNKNOWN_RIFF_SIZES:
             break
-        place += 8 + length
-        if place > size + _RIFF_SLACK:
-            return place
-        place += length % 2
+        offset += 8 + length
+        if offset > size + _RIFF_SLACK:
+            return offset
+        offset += length % 2
     return None
 
 
 def _segment_end(file: BinaryIO, size: int) -> int | None:
-    """Find a Matroska file's segment; return its end if that lies beyond the file's."""
-    place = 0
-    while place + 5 <= size:
-        file.seek(place)
+    """Find a Matroska file's segment; return its end if that is beyond the file."""
+    offset = 0
+    while offset + 5 <= size:
+        file.seek(offset)
         header = file.read(12)
         # Top-level elements have names of four bytes, but for padding (Void), which has one.
         name = header[:1] if header[:1] == b"\xec" else header[:4]
         width, length = _number(header[len(name) :])
         if not width or length is None:
             return None
-        place += len(name) + width + length
+        offset += len(name) + width + length
         if name == _SEGMENT:
-            return place if place > size else None
+            return offset if offset > size else None
     return None
 
 
 def _number(content: bytes) -> tuple[int, int | None]:
-    """Read a number of EBML: its leading zero bits give its width; all ones after them mean unknown."""
+    """Read a number of EBML: its leading zero bits give its width; only ones after them mean unknown."""
     if not content or not content[0]:
         return 0, None
     width = 9 - content[0].bit_length()

@@ -1,4 +1,4 @@
-"""Clips kept as images, one file a frame: which files belong, in which order, and that all have one size."""
+"""Videos kept as images, one file a frame: which files belong, in which order, and that all have one size."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sfc_cli.data.frames import read_frame
-from sfc_cli.data.videos.clip import ALL_FRAMES, Video, VideoFrame, as_time
-from sfc_cli.data.videos.selection import FrameStamp, Selection
+from sfc_cli.data.videos.selection import ALL_FRAMES, FrameStamp, Selection, Video, VideoFrame, as_time
 from sfc_cli.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from PIL import Image
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
-USUAL_RATE = 24.0
+_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+_USUAL_RATE = 24.0
 
-# What file managers leave behind.
+# What file managers leave in folders.
 _LITTER = frozenset({"thumbs.db", "desktop.ini"})
 _ORIENTATION = 0x0112
 # Orientations from 5 on turn the picture by a quarter.
@@ -31,24 +30,26 @@ _THREADS = 8
 
 
 class ImageSeries(Video):
-    """A clip of one image file per frame.
+    """A video of one image file per frame.
 
     Args:
         files: At least two images of one folder, in any order.
-        name: What the clip is called.
+        name: What the video is called.
         frames_per_second: How fast they follow each other; 24 if None.
 
     Raises:
-        InputError: If there are fewer than two, two share a stem, one is no image or differs in size.
+        InputError: If there are fewer than two, two share a stem, one is not an image or differs in size.
         UsageError: If the rate is not above 0.
     """
 
     def __init__(self, files: Sequence[Path], *, name: str, frames_per_second: float | None = None) -> None:
-        rate = USUAL_RATE if frames_per_second is None else frames_per_second
+        rate = _USUAL_RATE if frames_per_second is None else frames_per_second
         if not (math.isfinite(rate) and rate > 0):
-            raise UsageError(f"A rate of {rate:g} frames per second is not above 0.", "Give 24, for example.")
+            raise UsageError(
+                f"A rate of {rate:g} frames per second is not above 0.",
+                "Set `frames_per_second` to 24, for example.",
+            )
         self._files = tuple(sorted(files, key=natural_order))
-        _refuse_unwritable_names(self._files)
         self.name = name
         self.source = self._files[0].parent
         self.frames_per_second = rate
@@ -72,7 +73,7 @@ class ImageSeries(Video):
         return map(self._read, reversed(stamps))
 
     def identity(self) -> dict[str, object]:
-        """Return the folder, and how many images it holds, their names, their bytes and the newest's time."""
+        """Return the folder, how many images it has, their names as a digest, bytes and the newest's time."""
         states = [path.stat() for path in self._files]
         names = "\0".join(path.name for path in self._files)
         return {
@@ -98,39 +99,27 @@ class ImageSeries(Video):
 
 
 def is_image(path: Path) -> bool:
-    """Tell whether a file's suffix is that of an image."""
-    return path.suffix.lower() in SUFFIXES
+    """Return whether a file's suffix is that of an image."""
+    return path.suffix.lower() in _SUFFIXES
 
 
 def is_passed_over(path: Path) -> bool:
-    """Tell whether an entry of a folder is never meant as a frame: hidden, litter, or a folder."""
+    """Return whether an entry of a folder is never meant as a frame: hidden, litter, or a folder."""
     return path.name.startswith(".") or path.name.lower() in _LITTER or path.is_dir()
 
 
 def natural_order(path: Path) -> tuple[list[str | int], str]:
     """Return a key that sorts ``img2`` before ``img10``, and names without numbers by the alphabet."""
-    # Text and numbers take turns, so that like meets like.
+    # Text and numbers alternate, so that text is only compared with text.
     parts = re.split(r"(\d+)", path.stem.casefold(), flags=re.ASCII)
-    return [int(part) if place % 2 else part for place, part in enumerate(parts)], path.name
-
-
-def _refuse_unwritable_names(files: Sequence[Path]) -> None:
-    """Make sure that names can stand in run.json and objects.csv."""
-    for path in files:
-        try:
-            str(path).encode()
-        except UnicodeEncodeError:
-            raise InputError(
-                f"The name of {str(path).encode('utf-8', 'replace').decode()} is not valid UTF-8.",
-                "Rename it.",
-            ) from None
+    return [int(part) if index % 2 else part for index, part in enumerate(parts)], path.name
 
 
 def _refuse_few(files: Sequence[Path]) -> None:
     if len(files) < 2:
         raise InputError(
-            f"{files[0]} is a single image, and a clip needs at least two frames.",
-            "Name the folder that holds all of them, or the video.",
+            f"{files[0]} is a single image, and a video needs at least two frames.",
+            "Give the folder of all frames, or the video file.",
         )
 
 
@@ -140,7 +129,7 @@ def _refuse_shared_stems(files: Sequence[Path]) -> None:
         other = seen.setdefault(path.stem, path)
         if other is not path:
             raise InputError(
-                f"{other.name} and {path.name} in {path.parent} would share their results' name.",
+                f"{other.name} and {path.name} in {path.parent} would write results of the same name.",
                 "Keep one of them, or choose with a pattern such as '*.jpg'.",
             )
 
@@ -149,7 +138,7 @@ def _common_size(files: Sequence[Path]) -> tuple[int, int]:
     """Read the headers of all files; return the height and width that they share."""
     first = None
     with warnings.catch_warnings(), ThreadPoolExecutor(_THREADS) as pool:
-        # Pillow warns of large images and of odd tags, neither of which keeps a frame from being read.
+        # Pillow warns of large images and odd tags; such frames can be read all the same.
         warnings.simplefilter("ignore")
         for path, size in zip(files, pool.map(_upright_size, files), strict=True):
             first = first or size
@@ -162,12 +151,12 @@ def _common_size(files: Sequence[Path]) -> tuple[int, int]:
 def _other_size(path: Path, size: tuple[int, int], first: Path, expected: tuple[int, int]) -> InputError:
     return InputError(
         f"{path} has {size[1]}×{size[0]} pixels, but {first.name} has {expected[1]}×{expected[0]}.",
-        "All frames of a clip need one size: resize them, or move those away that do not belong.",
+        "All frames of a video need the same size: resize them, or move away those that do not belong to it.",
     )
 
 
 def _upright_size(path: Path) -> tuple[int, int]:
-    """Return an image's height and width once decoded, from its header wherever that leaves no doubt."""
+    """Return an image's height and width once decoded, from its header wherever that is enough."""
     from PIL import Image
 
     try:
@@ -178,10 +167,10 @@ def _upright_size(path: Path) -> tuple[int, int]:
             tags = image.getexif() if kind == "TIFF" else _own_tags(image.info.get("exif", b""))
             is_turned = int(tags.get(_ORIENTATION, 1)) >= _FIRST_TURNED
     except OSError as error:
-        reason = f"cannot be read: {error.strerror}" if error.strerror else "is no image"
+        reason = f"cannot be read: {error.strerror}" if error.strerror else "is not an image"
         raise InputError(f"Frame {path} {reason}.", "Extract it again, or move it away.") from None
     except (SyntaxError, TypeError, ValueError, Image.DecompressionBombError):
-        raise InputError(f"Frame {path} is no image.", "Extract it again, or move it away.") from None
+        raise InputError(f"Frame {path} is not an image.", "Extract it again, or move it away.") from None
     if not is_turned:
         return height, width
     if kind in ("JPEG", "MPO", "PNG"):

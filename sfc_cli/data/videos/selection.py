@@ -1,16 +1,69 @@
-"""Which frames of a clip are wanted, decided frame by frame so that no pass has to know the clip's end."""
+"""A video as a stream of frames with numbers and times, and which of its frames are wanted.
+
+The choice is made frame by frame: no pass over a video has to know where it ends.
+"""
 
 from __future__ import annotations
 
+import abc
 import math
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
 
-from sfc_cli.data.videos.moments import Moment
+from sfc_cli.data.frames import Frame
 from sfc_cli.errors import InputError, UsageError
 
-# Containers keep times in ticks, often of a millisecond: half of one is no difference.
+# Containers keep times in ticks, often of a millisecond: a difference of half a tick means nothing.
 TOLERANCE = 0.0005
+
+_FRAMES = re.compile(r"\d+", re.ASCII)
+_SECONDS = re.compile(r"(\d+\.?\d*|\.\d+)\s*s", re.ASCII)
+# What follows a colon counts to 59: 1:75 is a slip, 90:00 is not.
+_CLOCK = re.compile(r"(?:(\d+):(?=[0-5]?\d:))?(\d+):([0-5]?\d(?:\.\d*)?)", re.ASCII)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """A point in a video, or a step from one frame to the next.
+
+    Args:
+        value: A frame number from 0, or seconds from the start of the video.
+        in_seconds: Whether ``value`` is in seconds.
+    """
+
+    value: float
+    in_seconds: bool
+
+    def __str__(self) -> str:
+        return f"{self.value:g} s" if self.in_seconds else f"frame {self.value:.0f}"
+
+
+def parse_moment(text: str, field: str) -> Moment:
+    """Read a moment: ``57`` is a frame number; ``3.5s``, ``1:05`` and ``0:01:05.5`` are times.
+
+    Args:
+        text: What was typed.
+        field: What it is for, such as ``start``, to name in an error.
+
+    Raises:
+        UsageError: If the text is neither, or negative.
+    """
+    typed = text.strip()
+    if _FRAMES.fullmatch(typed):
+        return Moment(value=float(typed), in_seconds=False)
+    if found := _SECONDS.fullmatch(typed):
+        return Moment(value=float(found[1]), in_seconds=True)
+    if found := _CLOCK.fullmatch(typed):
+        hours, minutes, seconds = (float(part or 0) for part in found.groups())
+        return Moment(value=3600 * hours + 60 * minutes + seconds, in_seconds=True)
+    what = "is negative" if typed.startswith(("-", "−")) else "is neither a frame number nor a time"
+    raise UsageError(
+        f"`{field}` {text!r} {what}.",
+        "Give a frame number from 0, such as 57, or a time, such as 3.5s or 1:05.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,9 +71,9 @@ class FrameStamp:
     """What is known of a frame without its pixels.
 
     Args:
-        number: Its place in the clip, from 0, before any selection.
+        number: Which frame of the video it is, from 0, before any selection.
         name: The stem of its result files.
-        seconds: When it is shown, from the clip's start.
+        seconds: When it is shown, from the start of the video.
     """
 
     number: int
@@ -30,13 +83,13 @@ class FrameStamp:
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """A stretch of a clip, thinned out.
+    """A part of a video, all of its frames or some at even steps.
 
     Args:
-        start: The first frame that may be taken; the clip's first if None.
-        end: The first frame that is not taken any more (exclusive); None for all to the clip's end.
-        every: ``2`` takes every second frame counted from the first taken; ``0.5s`` the first frame at or
-            after each half second from the time of the first taken. None takes all.
+        start: The first frame that may be taken; the first of the video if None.
+        end: The first frame that is left out; None takes all to the end of the video.
+        every: ``2`` takes every second frame counted from the first taken; ``0.5s`` takes the first frame at
+            or after each half second, counted from the first taken. None takes all.
 
     Raises:
         UsageError: If the start is not before the end, or the step is 0.
@@ -49,22 +102,23 @@ class Selection:
     def __post_init__(self) -> None:
         start, end = self.start, self.end
         if self.every is not None and _is_zero(self.every):
-            raise UsageError("--every is 0.", "Leave it out to take all frames.")
+            raise UsageError("`every` is 0.", "Leave it out to take all frames.")
         if end is not None and _is_zero(end):
-            raise UsageError("--end is 0, which leaves no frame.", "The end is the first frame left out.")
+            raise UsageError("`end` is 0, which leaves no frames.", "The end is the first frame left out.")
+        # A frame number and a time can only be compared while the video is read.
         if start is None or end is None or start.in_seconds != end.in_seconds:
             return
         if start.value >= end.value:
             raise UsageError(
-                f"--start ({start}) is not before --end ({end}).", "The end is the first frame left out."
+                f"`start` ({start}) is not before `end` ({end}).", "The end is the first frame left out."
             )
 
-    def choose(self, stamps: Iterable[FrameStamp], clip: str) -> Iterator[FrameStamp]:
-        """Pass on the wanted frames of a whole clip, and stop drawing at the first one past the end.
+    def choose(self, stamps: Iterable[FrameStamp], video: str) -> Iterator[FrameStamp]:
+        """Yield the wanted frames of a whole video, and stop reading at the first one past the end.
 
         Args:
-            stamps: All frames of the clip, in order; drawn one at a time.
-            clip: What to call the clip in an error.
+            stamps: All frames of the video, in order; read one at a time.
+            video: What to call the video in an error.
 
         Raises:
             InputError: If no frame is taken.
@@ -83,26 +137,28 @@ class Selection:
                 yield last
         else:
             if first is None and last is not None:
-                raise self._beyond(clip, last)
+                raise self._beyond(video, last)
         if first is None and last is not None:
             raise InputError(
-                f"--start ({self.start}) leaves no frame of {clip} before --end ({self.end}).",
+                f"`start` ({self.start}) leaves no frames of {video} before `end` ({self.end}).",
                 "The end is the first frame left out.",
             )
 
     def _steps(self, first: FrameStamp, stamp: FrameStamp) -> int:
         """Count the whole steps from the first taken frame to this one."""
         if self.every is None:
+            # Any count that grows by at least 1 a frame takes all.
             return stamp.number
         passed = stamp.seconds - first.seconds if self.every.in_seconds else stamp.number - first.number
         slack = TOLERANCE if self.every.in_seconds else 0.0
         return math.floor((passed + slack) / self.every.value)
 
-    def _beyond(self, clip: str, last: FrameStamp) -> InputError:
-        # The last frame is shown for as long as the others are on average.
+    def _beyond(self, video: str, last: FrameStamp) -> InputError:
+        # The last frame is taken to be shown for as long as the others are on average.
         seconds = last.seconds + last.seconds / max(1, last.number)
         return InputError(
-            f"--start ({self.start}) lies beyond {clip}, of {last.number + 1} frames ({seconds:.2f} s).",
+            f"`start` ({self.start}) is past the end of {video}, which has {last.number + 1} frames "
+            f"({seconds:.2f} s).",
             "Choose an earlier start; frames count from 0.",
         )
 
@@ -115,3 +171,75 @@ def _is_reached(moment: Moment, stamp: FrameStamp) -> bool:
     if moment.in_seconds:
         return stamp.seconds + TOLERANCE >= moment.value
     return stamp.number >= moment.value
+
+
+ALL_FRAMES = Selection()
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoFrame:
+    """One frame of a video.
+
+    Args:
+        stamp: Its number, name and time.
+        frame: uint8 [H, W, 3], RGB, upright.
+    """
+
+    stamp: FrameStamp
+    frame: Frame
+
+
+class Video(abc.ABC):
+    """A stream of frames in order or backwards, never all of them at once, whatever they are stored in.
+
+    Attributes:
+        name: The stem of the file or folder, safe as a folder's name.
+        source: The file, or the folder of the images.
+        size: Height and width of every frame, after rotation.
+        frames_per_second: The average of a video file; what was asked for with images.
+        count: How many frames there are; None if a video file does not say.
+        is_exact: Whether ``count`` was counted, not announced.
+    """
+
+    name: str
+    source: Path
+    size: tuple[int, int]
+    frames_per_second: float
+    count: int | None
+    is_exact: bool
+
+    @abc.abstractmethod
+    def frames(self, selection: Selection = ALL_FRAMES) -> Iterator[VideoFrame]:
+        """Decode the chosen frames in order, holding one at a time.
+
+        Raises:
+            InputError: If a frame cannot be decoded or the selection takes none.
+        """
+
+    @abc.abstractmethod
+    def stamps(self, selection: Selection = ALL_FRAMES) -> list[FrameStamp]:
+        """List the chosen frames without keeping their pixels.
+
+        Raises:
+            InputError: If the video cannot be read or the selection takes no frame.
+        """
+
+    @abc.abstractmethod
+    def backwards(self, stamps: Sequence[FrameStamp]) -> Iterator[VideoFrame]:
+        """Decode the given frames, the last first, holding a bounded number of them.
+
+        Args:
+            stamps: Frames of this video, in order, as ``stamps`` or ``frames`` gave them.
+
+        Raises:
+            InputError: If a frame cannot be decoded.
+        """
+
+    @abc.abstractmethod
+    def identity(self) -> dict[str, object]:
+        """Return what distinguishes this video from others, ready for JSON."""
+
+
+def as_time(seconds: float) -> str:
+    """Write a file's time, in seconds since 1970, to be read and to be compared to the microsecond."""
+    return datetime.fromtimestamp(seconds, tz=timezone.utc).isoformat(timespec="microseconds")

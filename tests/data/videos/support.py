@@ -1,4 +1,4 @@
-"""Small clips to test with: frames that differ, videos in every codec that the wheel writes, edited MP4s."""
+"""Small videos to test with: frames that differ, videos in every codec that the wheel writes, edited MP4s."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ def decode_plainly(path: Path) -> list[npt.NDArray[np.uint8]]:
 
 def boxes(content: bytes) -> list[tuple[bytes, bytes]]:
     """Split an MP4, or a box of boxes, into names and payloads."""
-    found, place = [], 0
-    while place < len(content):
-        length = int.from_bytes(content[place : place + 4], "big")
-        found.append((content[place + 4 : place + 8], content[place + 8 : place + length]))
-        place += length
+    found, offset = [], 0
+    while offset < len(content):
+        length = int.from_bytes(content[offset : offset + 4], "big")
+        found.append((content[offset + 4 : offset + 8], content[offset + 8 : offset + length]))
+        offset += length
     return found
 
 
@@ -96,10 +96,10 @@ def rotate(content: bytes, degrees: int) -> bytes:
     """Say in an MP4's track header that it is to be shown turned clockwise, as phones do."""
 
     def change(payload: bytes) -> bytes:
-        place = 40 if payload[0] == 0 else 52
+        offset = 40 if payload[0] == 0 else 52
         a, b, c, d = (65536 * value for value in _QUARTERS[degrees])
         matrix = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
-        return payload[:place] + matrix + payload[place + len(matrix) :]
+        return payload[:offset] + matrix + payload[offset + len(matrix) :]
 
     return edit(content, (b"moov", b"trak", b"tkhd"), change)
 
@@ -135,8 +135,8 @@ def put_index_first(content: bytes) -> bytes:
 
     def change(payload: bytes) -> bytes:
         count = int.from_bytes(payload[4:8], "big")
-        places = struct.unpack(f">{count}I", payload[8:])
-        return payload[:8] + struct.pack(f">{count}I", *(place + shift for place in places))
+        offsets = struct.unpack(f">{count}I", payload[8:])
+        return payload[:8] + struct.pack(f">{count}I", *(offset + shift for offset in offsets))
 
     moov = edit(box(b"moov", parts[b"moov"]), (*STBL, b"stco"), change)
     rest = b"".join(box(kind, payload) for kind, payload in boxes(content) if kind not in (b"ftyp", b"moov"))

@@ -39,17 +39,17 @@ def test_natural_order__numbers_count(ordered: list[str]) -> None:
     assert sorted(shuffled, key=natural_order) == paths
 
 
-def test_image_clip__sorts_naturally_and_reads(tmp_path: Path) -> None:
-    folder = write_images(tmp_path / "Mé clip", ["f10.png", "f2.PNG", "f1.bmp"])
-    clip = open_video([str(folder)])
-    taken = list(clip.frames())
+def test_image_series__sorts_naturally_and_reads(tmp_path: Path) -> None:
+    folder = write_images(tmp_path / "Mé shots", ["f10.png", "f2.PNG", "f1.bmp"])
+    video = open_video([str(folder)])
+    taken = list(video.frames())
     assert [frame.stamp.name for frame in taken] == ["f1", "f2", "f10"]
     assert [frame.stamp.number for frame in taken] == [0, 1, 2]
     assert [frame.stamp.seconds for frame in taken] == [0, 1 / 24, 2 / 24]
     for frame, number in zip(taken, (2, 1, 0), strict=True):
         np.testing.assert_array_equal(frame.frame, picture(number)[..., ::-1])
-    assert (clip.name, clip.source, clip.size, clip.count, clip.is_exact) == (
-        "Mé clip",
+    assert (video.name, video.source, video.size, video.count, video.is_exact) == (
+        "Mé shots",
         folder,
         (48, 64),
         3,
@@ -57,32 +57,32 @@ def test_image_clip__sorts_naturally_and_reads(tmp_path: Path) -> None:
     )
 
 
-def test_image_clip__stamps_and_backwards_follow_frames(tmp_path: Path) -> None:
-    clip = open_video([str(write_images(tmp_path, [f"{n}.png" for n in range(12)]))], frames_per_second=10)
-    selection = Selection(start=parse_moment("0.2s", "--start"), every=parse_moment("3", "--every"))
-    forward = list(clip.frames(selection))
+def test_image_series__stamps_and_backwards_follow_frames(tmp_path: Path) -> None:
+    video = open_video([str(write_images(tmp_path, [f"{n}.png" for n in range(12)]))], frames_per_second=10)
+    selection = Selection(start=parse_moment("0.2s", "start"), every=parse_moment("3", "every"))
+    forward = list(video.frames(selection))
     assert [frame.stamp.number for frame in forward] == [2, 5, 8, 11]
-    assert clip.stamps(selection) == [frame.stamp for frame in forward]
-    backward = list(clip.backwards(clip.stamps(selection)))
+    assert video.stamps(selection) == [frame.stamp for frame in forward]
+    backward = list(video.backwards(video.stamps(selection)))
     assert [frame.stamp for frame in backward] == [frame.stamp for frame in reversed(forward)]
     for one, other in zip(backward, reversed(forward), strict=True):
         np.testing.assert_array_equal(one.frame, other.frame)
 
 
-def test_image_clip__start_beyond_the_end(tmp_path: Path) -> None:
-    clip = open_video([str(write_images(tmp_path, ["0.png", "1.png"]))])
-    with pytest.raises(InputError, match=r"of 2 frames \(0\.08 s\)"):
-        clip.stamps(Selection(start=parse_moment("2", "--start")))
+def test_image_series__start_past_the_end(tmp_path: Path) -> None:
+    video = open_video([str(write_images(tmp_path, ["0.png", "1.png"]))])
+    with pytest.raises(InputError, match=r"which has 2 frames \(0\.08 s\)"):
+        video.stamps(Selection(start=parse_moment("2", "start")))
 
 
 @pytest.mark.parametrize("rate", [0.0, -1.0, float("nan"), float("inf")])
-def test_image_clip__refuses_impossible_rates(tmp_path: Path, rate: float) -> None:
+def test_image_series__refuses_impossible_rates(tmp_path: Path, rate: float) -> None:
     write_images(tmp_path, ["0.png", "1.png"])
     with pytest.raises(UsageError, match=r"A rate of .* is not above 0"):
         open_video([str(tmp_path)], frames_per_second=rate)
 
 
-def test_image_clip__passes_over_litter_and_subfolders(tmp_path: Path) -> None:
+def test_image_series__skips_litter_and_subfolders(tmp_path: Path) -> None:
     write_images(tmp_path, ["1.jpg", "2.jpg"])
     for name in (".DS_Store", "Thumbs.db", "desktop.ini", "._1.jpg"):
         (tmp_path / name).write_bytes(b"litter")
@@ -90,25 +90,25 @@ def test_image_clip__passes_over_litter_and_subfolders(tmp_path: Path) -> None:
     assert names(tmp_path) == ["1", "2"]
 
 
-def test_image_clip__refuses_what_is_no_image_by_name(tmp_path: Path) -> None:
+def test_image_series__refuses_what_is_not_an_image_by_name(tmp_path: Path) -> None:
     write_images(tmp_path, ["1.jpg", "2.jpg"])
     (tmp_path / "notes.txt").write_text("later")
-    with pytest.raises(InputError, match=r"holds notes\.txt, which is no image") as caught:
+    with pytest.raises(InputError, match=r"contains notes\.txt, which is not an image") as caught:
         open_video([str(tmp_path)])
     assert f"'{tmp_path}/*.jpg'" in caught.value.hint
 
 
-def test_image_clip__refuses_what_is_no_image_by_content(tmp_path: Path) -> None:
+def test_image_series__refuses_what_is_not_an_image_by_content(tmp_path: Path) -> None:
     write_images(tmp_path, ["1.png", "2.png"])
     (tmp_path / "3.png").write_text("no picture")
-    with pytest.raises(InputError, match=r"3\.png is no image"):
+    with pytest.raises(InputError, match=r"3\.png is not an image"):
         open_video([str(tmp_path)])
     (tmp_path / "3.png").write_bytes(b"")
     with pytest.raises(InputError, match=r"3\.png is empty"):
         open_video([str(tmp_path)])
 
 
-def test_image_clip__refuses_mixed_sizes_before_decoding(
+def test_image_series__refuses_mixed_sizes_before_decoding(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_images(tmp_path, ["1.png", "2.png", "10.png", "11.png"])
@@ -119,28 +119,28 @@ def test_image_clip__refuses_mixed_sizes_before_decoding(
         open_video([str(tmp_path)])
 
 
-def test_image_clip__refuses_shared_stems(tmp_path: Path) -> None:
+def test_image_series__refuses_shared_stems(tmp_path: Path) -> None:
     write_images(tmp_path, ["a.jpg", "a.png", "b.png"])
-    with pytest.raises(InputError, match=r"a\.jpg and a\.png .* share"):
+    with pytest.raises(InputError, match=r"a\.jpg and a\.png .* would write results of the same name"):
         open_video([str(tmp_path)])
 
 
-def test_image_clip__refuses_fewer_than_two(tmp_path: Path) -> None:
+def test_image_series__refuses_fewer_than_two(tmp_path: Path) -> None:
     write_images(tmp_path, ["a.jpg"])
     for source in (tmp_path, tmp_path / "a.jpg", tmp_path / "*.jpg"):
         with pytest.raises(InputError, match=r"a\.jpg is a single image") as caught:
             open_video([str(source)])
         assert "folder" in caught.value.hint
     (tmp_path / "a.jpg").unlink()
-    with pytest.raises(InputError, match="holds no image"):
+    with pytest.raises(InputError, match="No images in"):
         open_video([str(tmp_path)])
 
 
-def test_image_clip__notices_a_file_that_changes_its_size(tmp_path: Path) -> None:
-    clip = open_video([str(write_images(tmp_path, ["1.png", "2.png"]))])
+def test_image_series__notices_a_file_that_changes_its_size(tmp_path: Path) -> None:
+    video = open_video([str(write_images(tmp_path, ["1.png", "2.png"]))])
     write_images(tmp_path, ["2.png"], size=(10, 20))
     with pytest.raises(InputError, match=r"2\.png has 20×10 pixels"):
-        list(clip.frames())
+        list(video.frames())
 
 
 def rising(dtype: type[np.generic]) -> npt.NDArray[np.generic]:
@@ -176,17 +176,17 @@ def write_kind(path: Path, kind: str) -> npt.NDArray[np.uint8]:
         ("colour", ".bmp"),
     ],
 )
-def test_image_clip__every_kind_becomes_rgb_bytes(tmp_path: Path, kind: str, suffix: str) -> None:
+def test_image_series__every_kind_becomes_rgb_bytes(tmp_path: Path, kind: str, suffix: str) -> None:
     expected = [write_kind(tmp_path / f"{number}{suffix}", kind) for number in range(2)]
-    clip = open_video([str(tmp_path)])
-    for frame, wanted in zip(clip.frames(), expected, strict=True):
+    video = open_video([str(tmp_path)])
+    for frame, wanted in zip(video.frames(), expected, strict=True):
         assert frame.frame.dtype == np.uint8
         np.testing.assert_allclose(frame.frame, wanted, atol=1)
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_image_clip__size_is_that_of_the_upright_frame(tmp_path: Path, suffix: str, orientation: int) -> None:
+def test_image_series__size_is_upright(tmp_path: Path, suffix: str, orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     for number in range(2):
@@ -196,11 +196,11 @@ def test_image_clip__size_is_that_of_the_upright_frame(tmp_path: Path, suffix: s
             image.save(path, tiffinfo={0x0112: orientation})
         else:
             image.save(path, exif=exif)
-    clip = open_video([str(tmp_path)])
-    assert [frame.frame.shape[:2] for frame in clip.frames()] == [clip.size] * 2
+    video = open_video([str(tmp_path)])
+    assert [frame.frame.shape[:2] for frame in video.frames()] == [video.size] * 2
     # OpenCV before 4.12 takes no notice of a WebP's orientation.
     if suffix != ".webp":
-        assert clip.size == ((48, 64) if orientation < 5 else (64, 48))
+        assert video.size == ((48, 64) if orientation < 5 else (64, 48))
 
 
 def test_read_frame__turns_a_photograph_upright(tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_read_frame__turns_a_photograph_upright(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_frame(tmp_path / "f.png"), np.rot90(picture(0), -1))
 
 
-def test_identity__is_json_and_tells_clips_apart(tmp_path: Path) -> None:
+def test_identity__is_json_and_differs_between_videos(tmp_path: Path) -> None:
     first = open_video([str(write_images(tmp_path / "a", ["1.png", "2.png"]))]).identity()
     assert json.loads(json.dumps(first)) == first
     assert first == open_video([str(tmp_path / "a")]).identity()

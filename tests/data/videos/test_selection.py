@@ -17,7 +17,7 @@ def stamps(times: list[float]) -> Iterator[FrameStamp]:
 
 
 def moment(text: str | None) -> Moment | None:
-    return None if text is None else parse_moment(text, "--start")
+    return None if text is None else parse_moment(text, "start")
 
 
 def select(start: str | None = None, end: str | None = None, every: str | None = None) -> Selection:
@@ -65,26 +65,62 @@ def test_choose__draws_nothing_beyond_the_end() -> None:
     assert next(drawn).number == 5
 
 
-def test_choose__start_beyond_the_clip_tells_its_length() -> None:
-    with pytest.raises(InputError, match=r"--start \(frame 50\) lies beyond c, of 5 frames \(1\.25 s\)"):
+def test_choose__start_past_the_end_says_its_length() -> None:
+    with pytest.raises(
+        InputError, match=r"`start` \(frame 50\) is past the end of c, .* 5 frames \(1\.25 s\)"
+    ):
         list(select(start="50").choose(stamps(TIMES[:5]), "c"))
 
 
 def test_choose__start_in_frames_after_an_end_in_seconds() -> None:
-    with pytest.raises(InputError, match=r"--start \(frame 6\) leaves no frame of c before --end \(2 s\)"):
+    with pytest.raises(InputError, match=r"`start` \(frame 6\) leaves no frames of c before `end` \(2 s\)"):
         list(select(start="6", end="2s").choose(stamps(TIMES), "c"))
 
 
 @pytest.mark.parametrize(("start", "end"), [("5", "5"), ("6", "5"), ("2s", "2s"), ("1:00", "59s")])
 def test_selection__refuses_an_end_that_is_not_after_the_start(start: str, end: str) -> None:
-    with pytest.raises(UsageError, match=r"--start .* is not before --end"):
+    with pytest.raises(UsageError, match=r"`start` .* is not before `end`"):
         select(start=start, end=end)
 
 
 def test_selection__refuses_zero() -> None:
     for every in ("0", "0s", "0.0003s"):
-        with pytest.raises(UsageError, match="--every is 0"):
+        with pytest.raises(UsageError, match="`every` is 0"):
             select(every=every)
     for end in ("0", "0s"):
-        with pytest.raises(UsageError, match="--end is 0"):
+        with pytest.raises(UsageError, match="`end` is 0"):
             select(end=end)
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "in_seconds"),
+    [
+        ("57", 57, False),
+        ("0", 0, False),
+        (" 12 ", 12, False),
+        ("3.5s", 3.5, True),
+        (".5 s", 0.5, True),
+        ("2s", 2, True),
+        ("1:05", 65, True),
+        ("0:01:05.5", 65.5, True),
+        ("90:00", 5400, True),
+        ("1:00:00", 3600, True),
+    ],
+)
+def test_parse_moment__frames_and_times(text: str, value: float, in_seconds: bool) -> None:
+    assert parse_moment(text, "start") == Moment(value=value, in_seconds=in_seconds)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "s", "3.5", "1:75", "1:60:00", "1:2:3:4", "10%", "nan", "infs", "1e3", "²", "5 frames"]
+)
+def test_parse_moment__refuses_anything_else(text: str) -> None:
+    with pytest.raises(UsageError, match=r"`end` .* is neither a frame number nor a time") as caught:
+        parse_moment(text, "end")
+    assert "3.5s" in caught.value.hint
+
+
+@pytest.mark.parametrize("text", ["-3", "-0.5s", "−1:05"])
+def test_parse_moment__refuses_negative(text: str) -> None:
+    with pytest.raises(UsageError, match=r"`every` .* is negative"):
+        parse_moment(text, "every")

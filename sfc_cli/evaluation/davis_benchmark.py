@@ -1,0 +1,137 @@
+"""The DAVIS benchmarks: 2017 with several objects a sequence, 2016 with one, and the unsupervised task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from sfc_cli.data.davis import DavisDataset
+from sfc_cli.data.masks import VOID
+from sfc_cli.data.results import ResultsFolder
+from sfc_cli.errors import InputError, UsageError, require_choice
+from sfc_cli.evaluation.decoding import decode_ids
+from sfc_cli.evaluation.mask_benchmark import evaluate_masks
+from sfc_cli.evaluation.proposals import require_scipy
+from sfc_cli.evaluation.report import Report
+from sfc_cli.evaluation.sequence_plan import Reading, SequencePlan
+from sfc_cli.progress import Progress
+
+Year = Literal["2017", "2016"]
+Task = Literal["semi-supervised", "unsupervised"]
+
+
+def evaluate_davis(
+    data: Path | str,
+    results: Path | str,
+    split: str = "val",
+    sequences: Sequence[str] | None = None,
+    workers: int | None = None,
+    *,
+    year: str = "2017",
+    task: str = "semi-supervised",
+    allow_missing: bool = False,
+    progress: Progress | None = None,
+) -> Report:
+    """Score a folder of masks against a data set in the DAVIS layout.
+
+    Args:
+        data: The data set's folder, with ``Annotations/480p`` and ``ImageSets``.
+        results: The folder with ``<sequence>/<frame>.png``.
+        split: A list in ``ImageSets/<year>``, without ``.txt``.
+        sequences: Score only these.
+        workers: How many processes; None for one a core.
+        year: ``2017`` scores every id of the first annotation, ``2016`` every non-zero pixel as one object.
+        task: ``semi-supervised`` scores each id against the same id, without the first and the last frame;
+            ``unsupervised`` finds the best proposal for each object, over all frames, without void pixels.
+        allow_missing: Score a sequence without results as zero instead of refusing.
+        progress: Hears how many frames are scored.
+
+    Raises:
+        InputError: If a file is missing, damaged or does not fit; all such files are told at once.
+        UsageError: If an argument is out of its range, or SciPy is missing for the unsupervised task.
+    """
+    data, results = Path(data), Path(results)
+    require_choice("year", year, get_args(Year))
+    require_choice("task", task, get_args(Task))
+    unsupervised = task == "unsupervised"
+    if unsupervised:
+        if year == "2016":
+            raise UsageError("`task` unsupervised is a task of 2017.", "Leave out `year` 2016.")
+        require_scipy()
+    dataset = _dataset(data, year, split, unsupervised)
+    reading: Reading = "proposals" if unsupervised else "foreground" if year == "2016" else "ids"
+    return evaluate_masks(
+        dataset.sequences(split, sequences),
+        lambda name: _plan(dataset, name, ResultsFolder(results), reading),
+        benchmark=f"DAVIS-{year}" + (" unsupervised" if unsupervised else ""),
+        split=split,
+        data=data,
+        results=results,
+        workers=workers,
+        allow_missing=allow_missing,
+        progress=progress,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _UnsupervisedDavis(DavisDataset):
+    """The layout with the annotations of the unsupervised task, which have more objects, and void pixels."""
+
+    @property
+    def annotations_root(self) -> Path:
+        return self.root / "Annotations_unsupervised" / self.resolution
+
+
+def _dataset(data: Path, year: str, split: str, unsupervised: bool) -> DavisDataset:
+    lists = data / "ImageSets"
+    if (
+        unsupervised
+        and (lists / "2019" / f"{split}.txt").is_file()
+        and not (lists / "2017" / f"{split}.txt").is_file()
+    ):
+        year = "2019"
+    elif not (lists / year).is_dir():
+        # The 2017 download lists the 2016 sequences too; smaller copies have one list for both.
+        year = "2017"
+    if unsupervised and (data / "Annotations_unsupervised").is_dir():
+        return _UnsupervisedDavis(root=data, year=year)
+    return DavisDataset(root=data, year=year)
+
+
+def _plan(dataset: DavisDataset, name: str, results: ResultsFolder, reading: Reading) -> SequencePlan:
+    annotations = dataset.annotations(name)
+    # The first frame is given, and by the last an object has often half left: the benchmark scores neither.
+    scored = annotations if reading == "proposals" else annotations[1:-1]
+    if not scored:
+        raise InputError(
+            f"Too few annotated frames in {annotations[0].parent}: {len(annotations)}.",
+            "The first and the last are not scored, so a sequence needs at least three.",
+        )
+    objects = (1,) if reading == "foreground" else tuple(range(1, _highest_id(annotations[0]) + 1))
+    return SequencePlan(
+        name=name,
+        objects=objects,
+        frames=tuple(path.stem for path in scored),
+        folder=results.masks(name),
+        truth=tuple(scored),
+        results=tuple(results.mask(name, path.stem) for path in scored),
+        starts=(0,) * len(objects),
+        pictures=dataset.root / "JPEGImages" / dataset.resolution / name,
+        reading=reading,
+    )
+
+
+def _highest_id(path: Path) -> int:
+    ids = decode_ids(path)
+    highest = int(ids[ids != VOID].max(initial=0))
+    if highest == 0:
+        is_binary = bool((ids == VOID).any())
+        raise InputError(
+            f"No objects in the first annotation {path}.",
+            "It has only 0 and 255: to score all non-zero pixels as one object, choose `year` 2016."
+            if is_binary
+            else "The objects are the ids of the first annotation; check the data set.",
+        )
+    return highest

@@ -1,0 +1,118 @@
+"""JHMDB poses: the share of propagated joints that are near the true ones (PCK)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from sfc_cli.data.jhmdb import JOINT_NAMES, JhmdbDataset, Joints, read_joints
+from sfc_cli.data.results import ResultsFolder
+from sfc_cli.errors import InputError
+from sfc_cli.evaluation.measures import Curve
+from sfc_cli.evaluation.report import Rates
+from sfc_cli.evaluation.sequence_plan import Problems, check_results_folder
+
+THRESHOLDS = (0.1, 0.2)
+# The protocol takes 0.6 of the diagonal of the box around a person's joints as the person's size.
+_BOX_SHARE = 0.6
+
+
+def evaluate_jhmdb(
+    data: Path | str, results: Path | str, split: str = "1", sequences: Sequence[str] | None = None
+) -> Rates:
+    """Score propagated joints by PCK@0.1 and PCK@0.2, as the correspondence literature does.
+
+    A joint is right if its distance to the true one is at most the threshold times the size of the person.
+    The first frame of a video, which is given, does not count, and neither do joints that were lost.
+    Each joint's rate is taken over all frames of all videos; the global number is the mean over the joints.
+
+    Args:
+        data: The data set's folder, in the JHMDB layout.
+        results: The folder with ``<action>/<video>.json``.
+        split: The number of the split; its test videos are scored.
+        sequences: Score only these, as ``<action>/<video>``.
+
+    Raises:
+        InputError: If a file is missing, damaged or does not fit; all such files are told at once.
+        UsageError: If SciPy, which reads the annotations, is not installed.
+    """
+    data, results = Path(data), Path(results)
+    dataset = JhmdbDataset(root=data)
+    names = dataset.sequences(split, sequences)
+    check_results_folder(results)
+    problems = Problems()
+    parts, frames, lost = [], 0, 0
+    for name in names:
+        path = ResultsFolder(results).joints(name)
+        try:
+            truth, found = dataset.joints(name), read_joints(path)
+        except InputError as error:
+            problems.add_error(name, error)
+            continue
+        if len(found) != len(truth):
+            problems.add(
+                "length",
+                name,
+                f"{path} has {len(found)} frames, the annotation {len(truth)}.",
+                "Propagate the video again.",
+            )
+            continue
+        distances = joint_distances(found, truth)
+        parts.append(distances)
+        frames += len(distances)
+        lost += int(np.isnan(distances).sum())
+    problems.raise_if_any()
+    every = np.concatenate(parts)  # [frames of all videos, 15]
+    rates = {f"PCK@{threshold}": _rates(every, threshold) for threshold in THRESHOLDS}
+    if not len(every) or np.isnan(every).all():
+        raise InputError(
+            f"No joints to score in {results}.", "Every frame after the first is lost or missing."
+        )
+    return Rates(
+        benchmark=f"JHMDB split {split}",
+        data=data,
+        results=results,
+        sequences=len(names),
+        frames=frames,
+        global_scores={name: float(np.nanmean(values)) for name, values in rates.items()},
+        each="joint",
+        rows={
+            joint: {name: float(values[index]) for name, values in rates.items()}
+            for index, joint in enumerate(JOINT_NAMES)
+        },
+        warnings=[f"{lost} of {every.size} joints were lost and do not count."] if lost else [],
+    )
+
+
+def joint_distances(found: Joints, truth: Joints) -> Curve:
+    """Measure each joint's distance to the true one in sizes of the person, without the first frame.
+
+    The size is 0.6 of the diagonal of the box around the true joints of the frame, without those that were
+    lost in it.
+
+    Args:
+        found: In pixels, [T, 15, 2]; NaN where a joint was lost.
+        truth: In pixels, [T, 15, 2].
+
+    Returns:
+        [T − 1, 15]; NaN where a joint was lost.
+    """
+    lost = np.asarray(np.isnan(found).any(axis=2))  # [T, 15]
+    corners = np.where(lost[..., None], np.nan, truth)
+    distances = np.full(lost.shape, np.nan)
+    for t in np.flatnonzero(~lost.all(axis=1)):
+        box = np.nanmax(corners[t], axis=0) - np.nanmin(corners[t], axis=0)
+        size = _BOX_SHARE * float(np.linalg.norm(box))
+        away = np.linalg.norm(found[t] - truth[t], axis=1)
+        # All joints in one point leave nothing to measure by: only an exact hit is near.
+        distances[t] = away / size if size else np.where(away > 0, np.inf, away)
+    return distances[1:]
+
+
+def _rates(distances: Curve, threshold: float) -> Curve:
+    counted = np.isfinite(distances) | np.isposinf(distances)
+    near = np.where(counted, distances, np.inf) <= threshold
+    totals = counted.sum(axis=0)
+    return np.where(totals > 0, near.sum(axis=0) / np.maximum(totals, 1), np.nan)

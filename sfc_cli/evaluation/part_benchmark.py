@@ -1,0 +1,133 @@
+"""VIP body parts: the mean intersection over union of the classes, counted over all pixels of all videos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from sfc_cli.data.results import ResultsFolder
+from sfc_cli.data.vip import PART_NAMES, VipDataset
+from sfc_cli.evaluation.decoding import decode_ids
+from sfc_cli.evaluation.report import Rates
+from sfc_cli.evaluation.sequence_plan import (
+    Problems,
+    SequencePlan,
+    check_files,
+    check_results_folder,
+    plan_all,
+    set_missing_aside,
+)
+from sfc_cli.evaluation.workers import FrameJob, work_on_frames
+from sfc_cli.progress import Progress
+
+Counts = npt.NDArray[np.int64]
+
+_CLASSES = len(PART_NAMES)
+
+
+def evaluate_vip(
+    data: Path | str,
+    results: Path | str,
+    split: str = "val",
+    sequences: Sequence[str] | None = None,
+    workers: int | None = None,
+    *,
+    progress: Progress | None = None,
+) -> Rates:
+    """Score propagated body parts by the mean IoU of their classes, as the correspondence literature does.
+
+    Every annotated frame counts, the given first one too. Pixels whose true id is not a class (20 and above)
+    do not count. A class that is neither in the truth nor in the results has no IoU and is left out of the
+    mean.
+
+    Args:
+        data: The data set's folder, in the VIP layout.
+        results: The folder with ``<video>/<frame>.png`` of category ids, at the annotations' size.
+        split: The list of videos; all annotated videos if there is none.
+        sequences: Score only these videos.
+        workers: How many processes; None for one a core.
+        progress: Hears how many frames are scored.
+
+    Raises:
+        InputError: If a file is missing, damaged or does not fit; all such files are told at once.
+    """
+    data, results = Path(data), Path(results)
+    dataset = VipDataset(root=data)
+    names = dataset.sequences(split, sequences)
+    check_results_folder(results)
+    problems = Problems()
+    plans = plan_all(names, lambda name: _plan(dataset, name, ResultsFolder(results)), problems)
+    set_missing_aside(plans, problems, allow_missing=None)
+    check_files(plans, problems)
+    problems.raise_if_any()
+    counts = _count(plans, workers, progress, problems)
+    problems.raise_if_any()
+    rates = class_rates(counts)
+    return Rates(
+        benchmark=f"VIP {split}",
+        data=data,
+        results=results,
+        sequences=len(plans),
+        frames=sum(len(plan.frames) for plan in plans),
+        global_scores={"mIoU": float(np.nanmean(rates))},
+        each="class",
+        rows={name: {"mIoU": float(rate)} for name, rate in zip(PART_NAMES, rates, strict=True)},
+        warnings=["The results equal the truth. Are they the annotations?"]
+        if counts.sum() == np.trace(counts)
+        else [],
+    )
+
+
+def class_rates(counts: Counts) -> npt.NDArray[np.float64]:
+    """Return each class's IoU from pixel counts [true, found class]; NaN for a class that occurs nowhere."""
+    both = np.diag(counts)
+    either = counts.sum(axis=0) + counts.sum(axis=1) - both
+    return np.where(either > 0, both / np.maximum(either, 1), np.nan)
+
+
+def count_job(job: FrameJob) -> tuple[Counts, dict[int, Path]]:
+    """Count pixels by true and found class over a few frames; runs in a worker process.
+
+    Returns:
+        The counts [true, found class], and ids beyond the classes in the results, each with a file.
+    """
+    counts = np.zeros(_CLASSES * _CLASSES, np.int64)
+    strangers: dict[int, Path] = {}
+    for truth_path, result_path in zip(job.truth, job.results, strict=True):
+        truth, result = decode_ids(truth_path), decode_ids(result_path)
+        if int(result.max()) >= _CLASSES:
+            strangers.setdefault(int(result.max()), result_path)
+            continue
+        known = truth < _CLASSES
+        # One number for each pair of true and found class, so that one pass counts them all.
+        pairs = truth[known].astype(np.int64) * _CLASSES + result[known]
+        counts += np.bincount(pairs, minlength=_CLASSES * _CLASSES)
+    return counts.reshape(_CLASSES, _CLASSES), strangers
+
+
+def _count(
+    plans: Sequence[SequencePlan], workers: int | None, progress: Progress | None, problems: Problems
+) -> Counts:
+    counts = np.zeros((_CLASSES, _CLASSES), np.int64)
+    for _, (part, strangers) in work_on_frames(count_job, plans, workers, progress):
+        counts += part
+        for identity, path in strangers.items():
+            message = f"{path} contains id {identity}, but the classes are 0 to {_CLASSES - 1}."
+            problems.add("ids", path.parent.name, message, "Check that the results belong to this data set.")
+    return counts
+
+
+def _plan(dataset: VipDataset, name: str, results: ResultsFolder) -> SequencePlan:
+    truth = tuple(dataset.annotations(name))
+    return SequencePlan(
+        name=name,
+        objects=tuple(range(_CLASSES)),
+        frames=tuple(path.stem for path in truth),
+        folder=results.masks(name),
+        truth=truth,
+        results=tuple(results.mask(name, path.stem) for path in truth),
+        starts=(0,) * _CLASSES,
+    )

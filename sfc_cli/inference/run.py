@@ -1,0 +1,265 @@
+"""The one run: sequences of a data set or a video of the user's own, propagated into one results folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from sfc_cli.core.ranks import Ranks, gathered, joined, read_ranks
+from sfc_cli.data.results import RESERVED_NAMES, ResultsFolder, default_output, overlaps
+from sfc_cli.errors import InputError, SfcError, UsageError
+from sfc_cli.inference.anchors import MaskAnchors
+from sfc_cli.inference.networks import NetworkChoice, Networks
+from sfc_cli.inference.outputs import require_gif_length
+from sfc_cli.inference.own_video import OwnVideo
+from sfc_cli.inference.propagator import VideoPropagator
+from sfc_cli.inference.record import RunRecord, open_results
+from sfc_cli.inference.sequence_run import SequenceRun
+from sfc_cli.inference.sequences import FrameSequence, list_sequences, share_of
+from sfc_cli.progress import Progress
+from sfc_cli.settings.locations import find_data
+from sfc_cli.settings.propagation import MASKS_ALONE, OutputChoice
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A run that has passed every check that can be made before it begins; nothing is written yet.
+
+    Args:
+        sequences: What is propagated.
+        subject: Describes it in a few words.
+        results: The results folder.
+        record: What run.json will say.
+        propagator: Networks and settings.
+        ranks: This process among those that share the sequences.
+        masks: Files that are read and must not be written over.
+    """
+
+    sequences: list[FrameSequence]
+    subject: str
+    results: ResultsFolder
+    record: RunRecord
+    propagator: VideoPropagator
+    ranks: Ranks
+    masks: tuple[Path, ...] = ()
+
+    @classmethod
+    def over_dataset(
+        cls,
+        data: str,
+        *,
+        split: str | None = None,
+        sequences: Sequence[str] | None = None,
+        output: Path | None = None,
+        networks: NetworkChoice,
+    ) -> Run:
+        """Prepare a run over a data set: names resolved, sequences checked, networks loaded.
+
+        Args:
+            data: A data set's name or path.
+            split: The split's name; None for the layout's own.
+            sequences: Only these; None for all.
+            output: The results folder; None for the default.
+            networks: Networks and settings as the user chose them.
+
+        Raises:
+            UsageError: If a choice is impossible.
+            InputError: If a file is missing or damaged.
+        """
+        root = find_data(data)
+        found = networks.resolve()
+        listed = list_sequences(root, split, sequences)
+        name = root.resolve().name if Path(data).expanduser() == root else data
+        frames = sum(sequence.expected or 0 for sequence in listed)
+        subject = f"{name}: {len(listed)} sequences, {frames} frames"
+        ranks = read_ranks()
+        propagator = _load(found, listed, ranks)
+        record = found.record(propagator, dataset=name, data=root, input_size=listed[0].resized)
+        return cls(
+            sequences=listed,
+            subject=subject,
+            results=ResultsFolder(output or default_output(name, found.names)),
+            record=record,
+            propagator=propagator,
+            ranks=ranks,
+        )
+
+    @classmethod
+    def over_video(cls, own: OwnVideo, *, output: Path | None = None, networks: NetworkChoice) -> Run:
+        """Prepare a run over a video of the user's own.
+
+        Args:
+            own: The video with its masks.
+            output: The results folder; None for the default.
+            networks: Networks and settings as the user chose them.
+
+        Raises:
+            UsageError: If a choice is impossible.
+            InputError: If a checkpoint is missing or damaged.
+        """
+        ranks = read_ranks()
+        if ranks.world > 1:
+            raise UsageError(
+                f"{ranks.world} processes for one video.",
+                "A video is the work of one process: leave torchrun out.",
+            )
+        found = networks.resolve()
+        propagator = _load(found, [own.sequence], ranks)
+        record = found.record(
+            propagator,
+            dataset=own.video.name,
+            data=own.video.source,
+            input_size=own.sequence.resized,
+            video=own.identity,
+        )
+        for mask in own.masks:
+            record.legend.update(mask.legend)
+        return cls(
+            sequences=[own.sequence],
+            subject=own.describe(),
+            results=ResultsFolder(output or default_output(own.video.name, found.names)),
+            record=record,
+            propagator=propagator,
+            ranks=ranks,
+            masks=tuple(mask.path for mask in own.masks),
+        )
+
+    def describe(self) -> str:
+        """Return in one line what will be done."""
+        return self.record.describe(self.subject)
+
+    def execute(
+        self, progress: Progress, choice: OutputChoice = MASKS_ALONE, *, overwrite: bool = False
+    ) -> None:
+        """Open the results folder and propagate every sequence, or only what complete ones still lack.
+
+        A sequence that fails does not stop the others.
+
+        Args:
+            progress: Hears of the progress.
+            choice: What to write beside the masks.
+            overwrite: Replace other results; propagate complete sequences again.
+
+        Raises:
+            UsageError: If the sequences cannot have what is to be written, or the folder has other results.
+            InputError: If sequences failed: the first failure, and how many more there are.
+        """
+        for sequence in self.sequences:
+            self._require_possible(sequence, choice)
+        with joined(self.ranks, torch.device("cpu")):
+            self._open(overwrite)
+            failures = self._propagate_share(progress, choice, overwrite=overwrite)
+            for entries in gathered(self.record.sequences, self.ranks):
+                self.record.sequences.update(entries)
+            if self.ranks.leads:
+                self.record.write(self.results)
+        if failures:
+            more = f" {len(failures) - 1} more sequences failed." if len(failures) > 1 else ""
+            rest = " All other sequences are complete." if len(self.sequences) > 1 else ""
+            raise InputError(failures[0].message, f"{failures[0].hint}{more}{rest}".strip())
+
+    def _require_possible(self, sequence: FrameSequence, choice: OutputChoice) -> None:
+        if not isinstance(sequence.anchors, MaskAnchors) and not choice.is_empty:
+            raise UsageError(
+                f"{self.record.dataset} has joints, not masks.", "Leave out `overlay`, `cutout` and `soft`."
+            )
+        if Path(sequence.name).parts[0] in RESERVED_NAMES:
+            raise UsageError(
+                f"A sequence named {sequence.name} would lie where results of another kind go.", "Rename it."
+            )
+        for mask in self.masks:
+            if overlaps(self.results.outputs_of(sequence.name), mask):
+                raise UsageError(
+                    f"{mask} lies among the results that this run writes.", "Copy it to another folder first."
+                )
+        if choice.overlay == "gif":
+            # What a container announces is not enough to refuse a GIF, or to begin one in vain.
+            require_gif_length(sequence.name, sequence.frames.count() - sequence.without_result)
+
+    def _open(self, overwrite: bool) -> None:
+        """Let the first process open the results folder; all of them stop if it cannot."""
+        failure: SfcError | None = None
+        if self.ranks.leads:
+            names = [sequence.name for sequence in self.sequences]
+            try:
+                open_results(self.results, self.record, names, overwrite=overwrite)
+            except SfcError as error:
+                failure = error
+        failed = gathered(failure is not None, self.ranks)
+        if failure is not None:
+            raise failure
+        if any(failed):
+            raise UsageError("The first process could not open the results folder.")
+
+    def _propagate_share(
+        self, progress: Progress, choice: OutputChoice, *, overwrite: bool
+    ) -> list[InputError]:
+        """Do this process's share of the sequences; return what failed."""
+        todo: list[SequenceRun] = []
+        complete: list[SequenceRun] = []
+        for sequence in share_of(self.sequences, self.ranks.rank, self.ranks.world):
+            run = SequenceRun(
+                sequence=sequence,
+                results=self.results,
+                record=self.record,
+                choice=choice,
+                progress=progress,
+            )
+            names = [] if overwrite else run.finished_frames()
+            lacks = self.results.lacking(sequence.name, names, choice)
+            if names and not lacks.needs_labels:
+                complete.append(dataclasses.replace(run, choice=lacks))
+                continue
+            # Complete masks stay as they are; only what they lack is written beside them.
+            todo.append(dataclasses.replace(run, choice=lacks) if names else run)
+        return self._do_all(progress, complete, todo)
+
+    def _do_all(
+        self, progress: Progress, complete: list[SequenceRun], todo: list[SequenceRun]
+    ) -> list[InputError]:
+        if complete:
+            what = "1 sequence is" if len(complete) == 1 else f"{len(complete)} sequences are"
+            progress.say(
+                f"{what} complete already (`overwrite` does it all again)",
+                complete=[run.name for run in complete],
+            )
+        for run in complete:
+            logger.info("%s: complete already", run.name)
+        with_extras = [run for run in complete if not run.choice.is_empty]
+        totals = [run.sequence.expected for run in with_extras] + [run.sequence.steps for run in todo]
+        progress.plan(None if None in totals else sum(total or 0 for total in totals), "frames")
+        failures: list[InputError] = []
+        for run in complete:
+            try:
+                if not run.choice.is_empty:
+                    progress.begin(run.name, run.sequence.expected)
+                run.add_extras()
+            except InputError as error:
+                failures.append(error)
+        for run in todo:
+            if self.record.sequences.pop(run.name, None):
+                self._keep_record()
+            try:
+                run.propagate(self.propagator)
+            except InputError as error:
+                failures.append(error)
+            else:
+                self._keep_record()
+        return failures
+
+    def _keep_record(self) -> None:
+        # Of several processes the first writes the record, once all are done.
+        if self.ranks.world == 1:
+            self.record.write(self.results)
+
+
+def _load(networks: Networks, sequences: Sequence[FrameSequence], ranks: Ranks) -> VideoPropagator:
+    networks.require_reachable(sequence.input_size for sequence in sequences)
+    return networks.load(ranks)

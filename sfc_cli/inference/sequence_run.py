@@ -1,0 +1,342 @@
+"""One sequence of a run: what of its results is there, and the way of the rest from frames to files."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from sfc_cli.core.propagation.tracks import blend
+from sfc_cli.data.frames import Frame
+from sfc_cli.data.jhmdb import read_joints
+from sfc_cli.data.masks import read_ids
+from sfc_cli.data.object_table import ObjectTable, has_waiting_rows
+from sfc_cli.data.results import ResultsFolder
+from sfc_cli.data.soft_labels import SoftLabels
+from sfc_cli.data.videos import FrameStamp, VideoFrame
+from sfc_cli.errors import InputError
+from sfc_cli.inference.anchors import MaskAnchors
+from sfc_cli.inference.concurrency import ReadAhead, WriteBehind
+from sfc_cli.inference.outputs import Output, SequenceWriter, open_outputs, with_stored_mask
+from sfc_cli.inference.propagator import Labelled, VideoPropagator
+from sfc_cli.inference.record import RunRecord
+from sfc_cli.inference.resumption import ContextMemory, LabelStore, open_state, remove_state
+from sfc_cli.inference.sequences import FrameSequence
+from sfc_cli.progress import Progress
+from sfc_cli.settings.propagation import OutputChoice
+
+logger = logging.getLogger(__name__)
+
+Stamped = Iterator[tuple[FrameStamp, Labelled]]
+
+# Frames may be large: a bounded number of bytes waits on either side of the networks.
+_BYTES_WAITING = 1 << 27
+_MOST_WAITING = 16
+_WRITERS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequenceRun:
+    """A sequence on its way into a results folder.
+
+    Args:
+        sequence: What is propagated.
+        results: The results folder.
+        record: The run's record.
+        choice: What to write beside the masks.
+        progress: Hears of every frame.
+    """
+
+    sequence: FrameSequence
+    results: ResultsFolder
+    record: RunRecord
+    choice: OutputChoice
+    progress: Progress
+
+    @property
+    def name(self) -> str:
+        """The sequence's."""
+        return self.sequence.name
+
+    def finished_frames(self) -> list[str]:
+        """Return the names of all frames of a complete sequence; none if it is not complete.
+
+        Masks that an earlier run made of other first masks do not count.
+        """
+        anchors, stamps = self.sequence.anchors, self.sequence.result_stamps
+        if not isinstance(anchors, MaskAnchors):
+            with contextlib.suppress(InputError):
+                if len(read_joints(self.results.joints(self.name))) == self.sequence.expected:
+                    return [stamp.name for stamp in stamps or []]
+            return []
+        if stamps is None:
+            entry = self.record.sequences.get(self.name) or {}
+            names = sorted(path.stem for path in self.results.masks(self.name).glob("[!.]*.png"))
+            is_complete = entry.get("frames") == len(names)
+        else:
+            names = [stamp.name for stamp in stamps]
+            is_complete = all(self.results.mask(self.name, name).is_file() for name in names)
+        if not names or not is_complete:
+            return []
+        begin = self.sequence.without_result
+        try:
+            unchanged = all(
+                np.array_equal(read_ids(self.results.mask(self.name, names[index - begin])), mask)
+                for index, mask in anchors.masks.items()
+                if anchors.shows_all(index)
+            )
+        except InputError:
+            return []
+        return names if unchanged else []
+
+    def add_extras(self) -> None:
+        """Write the chosen extras, none of which needs labels, from frames and finished masks.
+
+        Raises:
+            InputError: If a frame or mask cannot be read, or an extra not written.
+        """
+        self.record.sequences.setdefault(self.name, self._entry(len(self.finished_frames())))
+        if not self.choice.is_empty:
+            outputs = partial(
+                open_outputs,
+                self.results,
+                self.name,
+                self.sequence.anchors,
+                self.choice,
+                frames_per_second=self.sequence.frames_per_second,
+                has_masks=True,
+            )
+            self._write(outputs, self._stored())
+        remove_state(self.results.resume(self.name))
+
+    def propagate(self, propagator: VideoPropagator) -> None:
+        """Propagate the labels, write everything and enter it into the record.
+
+        What an interrupted run finished stays. Where a card's memory is too small, it goes on with fewer
+        frames at once.
+
+        Raises:
+            InputError: If a frame cannot be read, a file not written, or nothing fits into the card's memory.
+        """
+        while True:
+            self.progress.begin(self.name, self.sequence.expected)
+            try:
+                self._propagate(propagator)
+                return
+            except torch.OutOfMemoryError:
+                # Outside of this block the error no longer holds the frames' tensors.
+                pass
+            torch.cuda.empty_cache()
+            if not propagator.use_less_memory():
+                height, width = self.sequence.frames.size
+                raise InputError(
+                    f"Sequence {self.name} ({width}×{height}) does not fit into the card's memory.",
+                    "Use smaller frames, the `device` cpu, or fewer `context_frames`.",
+                )
+            logger.warning("%s: out of memory on the card, fewer frames at once", self.name)
+
+    def _propagate(self, propagator: VideoPropagator) -> None:
+        started = time.perf_counter()
+        folder = self.results.resume(self.name)
+        memory = self._memory(folder, propagator.settings.context_frames)
+        done = memory.done if memory is not None else 0
+        if done:
+            self.progress.say(f"{self.name}: continuing after frame {done - 1}", part=self.name, done=done)
+        elif not self.finished_frames():
+            # They belong to masks that are about to change.
+            self.results.remove_extras(self.name)
+        table = None
+        if self.choice.objects:
+            kept = max(0, done - self.sequence.without_result)
+            table = ObjectTable(self.results.table, self.name, rows=_rows(folder), kept_frames=kept)
+        outputs = partial(
+            open_outputs,
+            self.results,
+            self.name,
+            self.sequence.anchors,
+            self.choice,
+            frames_per_second=self.sequence.frames_per_second,
+            table=table,
+        )
+        count = self._write(outputs, self._labelled(propagator, memory, folder))
+        remove_state(folder)
+        seconds = time.perf_counter() - started
+        self.record.sequences[self.name] = {
+            **self._entry(count),
+            "seconds": round(seconds, 3),
+            "frames_per_second": round(count / seconds, 3),
+        }
+        text = f"done, {count} frames in {seconds:.1f} s, {count / seconds:.2f} frames/s"
+        self.progress.finish(self.name, text, frames=count, seconds=round(seconds, 3))
+
+    def _entry(self, frames: int) -> dict[str, Any]:
+        anchors = self.sequence.anchors
+        objects = {"objects": anchors.objects.tolist()} if isinstance(anchors, MaskAnchors) else {}
+        return {"frames": frames, **objects}
+
+    def _memory(self, folder: Path, context_frames: int) -> ContextMemory | None:
+        """Return what an interrupted run left, or an empty memory if its files are not all there."""
+        if not isinstance(self.sequence.anchors, MaskAnchors):
+            return None
+        memory = ContextMemory(open_state(folder, self._key()), context_frames)
+        if memory.done and not self._has_results_of(memory.done, folder):
+            remove_state(folder)
+            memory = ContextMemory(open_state(folder, self._key()), context_frames)
+        return memory
+
+    def _has_results_of(self, done: int, folder: Path) -> bool:
+        """Return whether all files of the first frames are there that cannot be made from their masks."""
+        count = done - self.sequence.without_result
+
+        def has_all(path: Callable[[str, str], Path], ending: str) -> bool:
+            stamps = self.sequence.result_stamps
+            if stamps is not None:
+                return all(path(self.name, stamp.name).is_file() for stamp in stamps[:count])
+            return sum(1 for _ in path(self.name, "any").parent.glob(f"[!.]*.{ending}")) >= count
+
+        return (
+            has_all(self.results.mask, "png")
+            and not (self.choice.soft and not has_all(self.results.soft, "npz"))
+            and not (self.choice.objects and not has_waiting_rows(_rows(folder), count))
+        )
+
+    def _key(self) -> str:
+        """Return what tells this sequence with these settings and masks from any other."""
+        digest = hashlib.sha256(json.dumps(self.record.identity(), sort_keys=True, default=str).encode())
+        assert isinstance(self.sequence.anchors, MaskAnchors)  # others keep nothing
+        for index, mask in self.sequence.anchors.masks.items():
+            digest.update(f"{index} {mask.shape}".encode() + mask.tobytes())
+        return digest.hexdigest()
+
+    def _write(self, open_them: Callable[[], list[Output]], stream: Stamped) -> int:
+        """Hand a stream to the outputs; return how many frames it had."""
+        count = 0
+        with closing(WriteBehind(_WRITERS, self._frames_waiting)) as writing, _closed(stream):
+            writer = SequenceWriter(open_them(), writing)
+            try:
+                for stamp, labelled in stream:
+                    writer.add(stamp, labelled)
+                    count += 1
+                    self.progress.advance(self.name)
+                writer.finish()
+            except BaseException:
+                writer.abandon()
+                raise
+        return count
+
+    def _stored(self) -> Stamped:
+        """Give all frames that have a mask on disk."""
+        with closing(ReadAhead(self.sequence.frames.read(), self._frames_waiting)) as frames:
+            for video_frame in frames:
+                path = self.results.mask(self.name, video_frame.stamp.name)
+                if path.is_file():
+                    yield video_frame.stamp, with_stored_mask(video_frame.frame, path)
+
+    def _labelled(self, propagator: VideoPropagator, memory: ContextMemory | None, folder: Path) -> Stamped:
+        """Give all frames from the first that has a result on."""
+        anchors, join = self.sequence.anchors, None
+        with contextlib.ExitStack() as stack:
+            if self.sequence.both_ways and isinstance(anchors, MaskAnchors):
+                store = stack.enter_context(closing(LabelStore(folder / "backwards.labels")))
+                self._propagate_backwards(propagator, anchors, store, folder / "backwards")
+                join = partial(_join, anchors, store)
+            frames = stack.enter_context(
+                closing(ReadAhead(self.sequence.frames.read(), self._frames_waiting))
+            )
+            stamps: deque[FrameStamp] = deque()
+            for tracked in propagator.track(
+                _noted(frames, stamps),
+                anchors,
+                input_size=self.sequence.resized,
+                antialias=self.sequence.antialias,
+                memory=memory,
+            ):
+                stamp, labels = stamps.popleft(), tracked.labels
+                if memory is not None and self.sequence.without_result <= tracked.index < memory.done:
+                    yield stamp, with_stored_mask(tracked.frame, self.results.mask(self.name, stamp.name))
+                    continue
+                if join is not None:
+                    labels = join(tracked.index, labels)
+                if labels is not None:
+                    resolve = partial(anchors.resolve, tracked.index, labels)
+                    yield stamp, Labelled(tracked.frame, resolve, tracked.keep)
+
+    def _propagate_backwards(
+        self, propagator: VideoPropagator, anchors: MaskAnchors, store: LabelStore, folder: Path
+    ) -> None:
+        """Propagate from the last mask to the first frame; the labels wait on disk for the pass forwards."""
+        assert self.sequence.frames.stamps is not None  # both ways: the frames were counted
+        stamps = self.sequence.frames.stamps[: anchors.last + 1]
+        memory = ContextMemory(folder, propagator.settings.context_frames)
+        if memory.done == len(stamps):
+            return
+        backwards = self.sequence.frames.read_backwards(stamps)
+        with closing(ReadAhead(backwards, self._frames_waiting)) as frames:
+            for tracked in propagator.track(
+                (video_frame.frame for video_frame in frames),
+                anchors.reversed(len(stamps)),
+                input_size=self.sequence.resized,
+                antialias=self.sequence.antialias,
+                memory=memory,
+            ):
+                if tracked.labels is not None:
+                    store.write(len(stamps) - 1 - tracked.index, tracked.labels())
+                if tracked.keep is not None:
+                    tracked.keep()
+                self.progress.advance(self.name)
+
+    @property
+    def _frames_waiting(self) -> int:
+        height, width = self.sequence.frames.size
+        return max(2, min(_MOST_WAITING, _BYTES_WAITING // (3 * height * width)))
+
+
+def _join(
+    anchors: MaskAnchors, store: LabelStore, index: int, forwards: Callable[[], SoftLabels] | None
+) -> Callable[[], SoftLabels] | None:
+    """Join what comes from the masks before a frame and from those after it; the nearer mask counts more."""
+    if index >= anchors.last:
+        return forwards
+    # Read here and now: the store belongs to this thread.
+    backwards, shares = store.read(index), anchors.shares(index)
+    if forwards is None:
+        return lambda: backwards
+    return partial(_blended, forwards, backwards, shares)
+
+
+def _blended(forwards: Callable[[], SoftLabels], backwards: SoftLabels, shares: SoftLabels) -> SoftLabels:
+    joined = blend(torch.from_numpy(forwards()), torch.from_numpy(backwards), torch.from_numpy(shares))
+    return joined.numpy()
+
+
+def _noted(frames: Iterable[VideoFrame], stamps: deque[FrameStamp]) -> Iterator[Frame]:
+    """Pass on the frames alone and note their stamps, until these are asked for in the same order."""
+    for video_frame in frames:
+        stamps.append(video_frame.stamp)
+        yield video_frame.frame
+
+
+def _rows(folder: Path) -> Path:
+    """Return where the rows of the objects wait while a sequence is unfinished."""
+    return folder / "rows.csv"
+
+
+@contextlib.contextmanager
+def _closed(stream: Stamped) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        # A generator, whose reader must stop before its thread outlives the run.
+        stream.close()  # type: ignore[attr-defined]

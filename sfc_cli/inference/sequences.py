@@ -1,0 +1,266 @@
+"""What is propagated: stamped frames, where labels start among them, and how a data set lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+from sfc_cli.data.davis import DavisDataset
+from sfc_cli.data.frames import read_frame
+from sfc_cli.data.jhmdb import JhmdbDataset
+from sfc_cli.data.masks import read_first_mask
+from sfc_cli.data.videos import FrameStamp, Selection, Video, VideoFrame
+from sfc_cli.data.vip import VipDataset
+from sfc_cli.errors import InputError
+from sfc_cli.inference.anchors import Anchors, JointAnchors, MaskAnchors
+from sfc_cli.inference.propagator import Size
+
+# The protocols of UVC and CRW bring frames to these sizes for the networks, whatever their shape.
+JHMDB_INPUT_SIZE: Size = (320, 320)
+VIP_INPUT_SIZE: Size = (560, 560)
+# Frames of data sets have no times of their own.
+_DATASET_RATE = 24.0
+
+
+class FrameSource(Protocol):
+    """Frames of one size, read again and again as streams."""
+
+    @property
+    def size(self) -> Size:
+        """Height and width."""
+
+    @property
+    def stamps(self) -> list[FrameStamp] | None:
+        """All frames in order, where they are known without reading; None otherwise."""
+
+    def count(self) -> int:
+        """Return how many frames there are, reading through all of them where that is unknown."""
+
+    def read(self) -> Iterator[VideoFrame]:
+        """Read the frames in order, holding one at a time.
+
+        Raises:
+            InputError: If one cannot be read, or has another size.
+        """
+
+    def read_backwards(self, stamps: Sequence[FrameStamp]) -> Iterator[VideoFrame]:
+        """Read these frames, the last first."""
+
+
+@dataclass(frozen=True)
+class FrameFiles:
+    """A data set's frames: one image file each.
+
+    Args:
+        paths: The files in order.
+        size: Height and width that they must have.
+    """
+
+    paths: tuple[Path, ...]
+    size: Size
+
+    @cached_property
+    def stamps(self) -> list[FrameStamp]:
+        """All frames in order."""
+        return [
+            FrameStamp(number=index, name=path.stem, seconds=index / _DATASET_RATE)
+            for index, path in enumerate(self.paths)
+        ]
+
+    def count(self) -> int:
+        """See ``FrameSource``."""
+        return len(self.paths)
+
+    def read(self) -> Iterator[VideoFrame]:
+        """See ``FrameSource``."""
+        return map(self._read, self.stamps)
+
+    def read_backwards(self, stamps: Sequence[FrameStamp]) -> Iterator[VideoFrame]:
+        """See ``FrameSource``."""
+        return map(self._read, reversed(stamps))
+
+    def _read(self, stamp: FrameStamp) -> VideoFrame:
+        path = self.paths[stamp.number]
+        frame = read_frame(path)
+        if frame.shape[:2] != self.size:
+            raise InputError(
+                f"{path} has {frame.shape[1]}×{frame.shape[0]} pixels, the first frame of its sequence "
+                f"{self.size[1]}×{self.size[0]}.",
+                "All frames of a sequence and its mask must have one size.",
+            )
+        return VideoFrame(stamp=stamp, frame=frame)
+
+
+@dataclass(frozen=True)
+class SelectedFrames:
+    """The chosen frames of a video.
+
+    Args:
+        video: The video.
+        selection: Which of its frames.
+        stamps: These, where they were counted beforehand.
+    """
+
+    video: Video
+    selection: Selection
+    stamps: list[FrameStamp] | None
+
+    @property
+    def size(self) -> Size:
+        """Height and width."""
+        return self.video.size
+
+    def count(self) -> int:
+        """See ``FrameSource``."""
+        return len(self.stamps or self.video.stamps(self.selection))
+
+    def read(self) -> Iterator[VideoFrame]:
+        """See ``FrameSource``."""
+        return self.video.frames(self.selection)
+
+    def read_backwards(self, stamps: Sequence[FrameStamp]) -> Iterator[VideoFrame]:
+        """See ``FrameSource``."""
+        return self.video.backwards(stamps)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameSequence:
+    """One sequence: a user's video, or one of DAVIS, YouTube-VOS, JHMDB or VIP.
+
+    Args:
+        name: Names its results.
+        frames: The frames.
+        anchors: Where labels start among them.
+        both_ways: Propagate to the frames before the masks, too; the stamps must be known.
+        resized: Height and width to which frames are resized for the networks; None for their own.
+        antialias: Resize by area, which suits frames much larger than that.
+        frames_per_second: Of overlays that move.
+        expected: How many frames will have a result; None if nobody knows.
+    """
+
+    name: str
+    frames: FrameSource
+    anchors: Anchors
+    both_ways: bool = False
+    resized: Size | None = None
+    antialias: bool = False
+    frames_per_second: float = _DATASET_RATE
+    expected: int | None
+
+    @property
+    def input_size(self) -> Size:
+        """Height and width of what the networks see."""
+        return self.resized or self.frames.size
+
+    @property
+    def steps(self) -> int | None:
+        """How many frames go through the networks: on both ways, those before the last mask do twice."""
+        if self.expected is None or not self.both_ways:
+            return self.expected
+        return self.expected + self.anchors.last + 1
+
+    @property
+    def without_result(self) -> int:
+        """How many frames come before the first mask and get none."""
+        return 0 if self.both_ways else self.anchors.first
+
+    @property
+    def result_stamps(self) -> list[FrameStamp] | None:
+        """The frames that will have a result, where they are known without reading."""
+        stamps = self.frames.stamps
+        return None if stamps is None else stamps[self.without_result :]
+
+
+def list_sequences(root: Path, split: str | None, chosen: Sequence[str] | None) -> list[FrameSequence]:
+    """List what is to be propagated in a data set, whose layout its folders tell.
+
+    ``joint_positions`` marks JHMDB, ``Annotations/Category_ids`` (or ``VIP_Fine``) VIP; anything else is
+    taken as DAVIS. Every sequence is checked: its frames, its first annotation, their sizes.
+
+    Args:
+        root: The data set.
+        split: The split's name; None for ``val``, or ``1`` of JHMDB.
+        chosen: Only these sequences; None for all.
+
+    Raises:
+        InputError: If something is missing or does not fit; the first problem, and how many more there are.
+    """
+    if (root / "joint_positions").is_dir():
+        jhmdb = JhmdbDataset(root=root)
+        return [_of_joints(jhmdb, name) for name in jhmdb.sequences(split or "1", chosen)]
+    dataset: DavisDataset | VipDataset = DavisDataset(root=root)
+    resized = None
+    if (root / "VIP_Fine").is_dir() or (root / "Annotations" / "Category_ids").is_dir():
+        dataset, resized = VipDataset(root=root), VIP_INPUT_SIZE
+    sequences, problems = [], []
+    for name in dataset.sequences(split or "val", chosen):
+        try:
+            sequences.append(_of_masks(dataset, name, resized))
+        except InputError as error:
+            problems.append(error)
+    if problems:
+        more = f" ({len(problems) - 1} more sequences have problems.)" if len(problems) > 1 else ""
+        raise InputError(problems[0].message, problems[0].hint + more)
+    return sequences
+
+
+def _of_masks(dataset: DavisDataset | VipDataset, name: str, resized: Size | None) -> FrameSequence:
+    paths = dataset.frames(name)
+    if len(paths) < 2:
+        raise InputError(
+            f"Sequence {name} has a single frame, {paths[0]}.",
+            "There is nothing to propagate to; leave it out of `sequences`.",
+        )
+    annotation = dataset.first_annotation(name, paths[0])
+    mask = read_first_mask(annotation)
+    height, width = read_frame(paths[0]).shape[:2]
+    if mask.shape != (height, width):
+        raise InputError(
+            f"{annotation} has {mask.shape[1]}×{mask.shape[0]} pixels, its frame {paths[0]} "
+            f"{width}×{height}.",
+            "Mask and frame must have one size.",
+        )
+    return FrameSequence(
+        name=name,
+        frames=FrameFiles(tuple(paths), (height, width)),
+        anchors=MaskAnchors({0: mask}),
+        resized=resized,
+        expected=len(paths),
+    )
+
+
+def _of_joints(dataset: JhmdbDataset, name: str) -> FrameSequence:
+    joints, paths = dataset.joints(name), dataset.frames(name)
+    # JHMDB annotates fewer frames than some videos have; only annotated frames are propagated to.
+    count = min(len(joints), len(paths))
+    if count < 2:
+        raise InputError(f"Video {name} has {count} annotated frames.", "There is nothing to propagate to.")
+    height, width = read_frame(paths[0]).shape[:2]
+    return FrameSequence(
+        name=name,
+        frames=FrameFiles(tuple(paths[:count]), (height, width)),
+        anchors=JointAnchors(joints[0], (height, width)),
+        resized=JHMDB_INPUT_SIZE,
+        expected=count,
+    )
+
+
+def share_of(sequences: Sequence[FrameSequence], rank: int, world: int) -> list[FrameSequence]:
+    """Return the sequences that one of several processes does: the longest first, each to the least busy.
+
+    Args:
+        sequences: All, the same in every process.
+        rank: The number of the process.
+        world: How many processes there are.
+    """
+    loads = [0] * world
+    mine = []
+    for sequence in sorted(sequences, key=lambda one: (-(one.expected or 0), one.name)):
+        least = loads.index(min(loads))
+        loads[least] += sequence.expected or 0
+        if least == rank:
+            mine.append(sequence)
+    return mine

@@ -1,0 +1,228 @@
+"""A video whose run was interrupted goes on where it stopped, and no byte of its results differs."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from sfc_cli.core.features import FeatureExtractor
+from sfc_cli.main import app
+from tests.commands.footage import FRAMES, make_frames, write_images, write_mask_of, write_video
+
+# A window of two frames has left the first mask behind at the third.
+CONTEXT = 2
+LONG = ("--context-frames", str(CONTEXT), "--fc", "random18")
+EVERYTHING = ("--overlay", "--cutout", "--soft")
+
+
+@pytest.fixture(autouse=True)
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Count the frames that pass the networks; the run is interrupted at the one whose number is given."""
+    counted: list[int] = [0, -1]
+    plain = FeatureExtractor.__call__
+
+    def call(self: FeatureExtractor, frames: torch.Tensor) -> torch.Tensor:
+        if counted[0] == counted[1]:
+            raise KeyboardInterrupt
+        counted[0] += 1
+        return plain(self, frames)
+
+    monkeypatch.setattr(FeatureExtractor, "__call__", call)
+    return counted
+
+
+def _run(output: str, *arguments: object) -> int:
+    result = CliRunner().invoke(app, ["propagate", *map(str, arguments), "--output", output])
+    assert "Traceback" not in result.output
+    assert result.exit_code in (0, 130), result.output
+    return result.exit_code
+
+
+def _files(folder: str) -> dict[str, bytes]:
+    paths = [path for path in Path(folder).rglob("*") if path.is_file() and path.name != "run.json"]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def _compare(folder: str, expected: dict[str, bytes]) -> None:
+    found = _files(folder)
+    assert sorted(found) == sorted(expected)
+    different = [name for name in found if found[name] != expected[name]]
+    # Compressed archives carry the time of writing.
+    assert [name for name in different if not name.endswith(".npz")] == []
+
+
+def _video() -> list[object]:
+    return [write_video(Path("video.mp4"), make_frames()), "--mask", write_mask_of(Path("first.png"), 0)]
+
+
+def _images() -> list[object]:
+    return [write_images(Path("shots"), make_frames()), "--mask", write_mask_of(Path("first.png"), 0)]
+
+
+def _two_masks() -> list[object]:
+    later = write_mask_of(Path("later.png"), 4, 2)
+    return [*_images(), "--mask", f"4:{later}"]
+
+
+def _three_masks() -> list[object]:
+    # The second takes the red box from the first, the third all that is left of the first.
+    return [
+        *_images(),
+        *("--mask", f"2:{write_mask_of(Path('second.png'), 2, 1)}"),
+        *("--mask", f"5:{write_mask_of(Path('third.png'), 5, 2)}"),
+    ]
+
+
+def _later_first_mask() -> list[object]:
+    return [write_images(Path("shots"), make_frames()), "--mask", f"3:{write_mask_of(Path('m.png'), 3)}"]
+
+
+@pytest.mark.parametrize("stopped_at", [0, 1, 2, 3, 5, FRAMES - 1])
+@pytest.mark.parametrize(
+    "subject", [_video, _images, _two_masks, _three_masks, _later_first_mask], ids=lambda one: one.__name__
+)
+def test_propagate__goes_on_where_it_was_interrupted(
+    calls: list[int], subject: Callable[[], list[object]], stopped_at: int
+) -> None:
+    arguments = [*subject(), *LONG, *EVERYTHING]
+    assert _run("whole", *arguments) == 0
+    frames = calls[0]
+    calls[:] = [0, min(stopped_at, frames - 1)]
+    assert _run("out", *arguments) == 130
+    kept = [int(path.stem) for path in Path("out/.resume").glob("*/[0-9]*.npz")]
+    calls[:] = [0, -1]
+    assert _run("out", *arguments) == 0
+    # What is done passes the networks again only as context, or where a mask starts.
+    anchors = sum(1 for argument in arguments if argument == "--mask")
+    assert calls[0] <= min(frames, FRAMES - max(kept, default=-1) - 1 + CONTEXT + anchors)
+    _compare("out", _files("whole"))
+    assert not Path("out/.resume").exists()
+
+
+@pytest.mark.parametrize("stopped_at", [0, 2, 4, 7, 9, 12, 14])
+def test_propagate__both_ways_go_on(calls: list[int], stopped_at: int) -> None:
+    last = write_mask_of(Path("last.png"), FRAMES - 2)
+    arguments = [*_images(), "--mask", f"{FRAMES - 2}:{last}", "--both-ways", *LONG, *EVERYTHING]
+    assert _run("whole", *arguments) == 0
+    frames = calls[0]
+    assert frames == 2 * FRAMES - 1
+    calls[:] = [0, stopped_at]
+    assert _run("out", *arguments) == 130
+    calls[:] = [0, -1]
+    assert _run("out", *arguments) == 0
+    assert calls[0] <= frames - stopped_at + CONTEXT + 4
+    _compare("out", _files("whole"))
+
+
+def test_propagate__interrupted_twice(calls: list[int]) -> None:
+    arguments = [*_two_masks(), *LONG, *EVERYTHING]
+    assert _run("whole", *arguments) == 0
+    for stopped_at in (3, 5):
+        calls[:] = [0, stopped_at]
+        assert _run("out", *arguments) == 130
+    calls[:] = [0, -1]
+    assert _run("out", *arguments) == 0
+    _compare("out", _files("whole"))
+
+
+def test_propagate__the_published_window_goes_on(calls: list[int]) -> None:
+    arguments = [*_images(), "--fc", "random18"]
+    assert _run("whole", *arguments) == 0
+    calls[:] = [0, 6]
+    assert _run("out", *arguments) == 130
+    calls[:] = [0, -1]
+    assert _run("out", *arguments) == 0
+    _compare("out", _files("whole"))
+
+
+@pytest.mark.parametrize("backend", ["reference", "windowed"])
+def test_propagate__every_backend_goes_on(calls: list[int], backend: str) -> None:
+    arguments = [*_two_masks(), *LONG, "--backend", backend]
+    assert _run("whole", *arguments) == 0
+    calls[:] = [0, 6]
+    assert _run("out", *arguments) == 130
+    calls[:] = [0, -1]
+    assert _run("out", *arguments) == 0
+    _compare("out", _files("whole"))
+
+
+@pytest.mark.parametrize(
+    "lost", ["out/shots/00001.png", "out/soft/shots/00000.npz", "out/.resume/shots/rows.csv"]
+)
+def test_propagate__what_was_lost_in_between_is_made_again(calls: list[int], lost: str) -> None:
+    arguments = [*_images(), *LONG, *EVERYTHING]
+    assert _run("whole", *arguments) == 0
+    calls[:] = [0, 6]
+    assert _run("out", *arguments) == 130
+    Path(lost).unlink()
+    calls[:] = [0, -1]
+    assert _run("out", *arguments) == 0
+    _compare("out", _files("whole"))
+
+
+def test_propagate__more_is_wanted_when_it_goes_on(calls: list[int]) -> None:
+    arguments = [*_images(), *LONG]
+    calls[:] = [0, 6]
+    assert _run("out", *arguments) == 130
+    calls[:] = [0, -1]
+    assert _run("whole", *arguments, *EVERYTHING) == 0
+    assert _run("out", *arguments, *EVERYTHING) == 0
+    _compare("out", _files("whole"))
+
+
+def test_propagate__overwrite_starts_over(calls: list[int]) -> None:
+    arguments = [*_images(), *LONG]
+    calls[:] = [0, 6]
+    assert _run("out", *arguments) == 130
+    calls[:] = [0, -1]
+    assert _run("out", *arguments, "--overwrite") == 0
+    assert calls[0] == FRAMES
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_propagate__killed_video_goes_on() -> None:
+    arguments = [*_two_masks(), *LONG, *EVERYTHING]
+    assert _run("whole", *arguments) == 0
+    expected = _files("whole")
+    program = f"""
+import os, signal
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+renames, plain = 0, Path.replace
+def replace(self, target):
+    global renames
+    renames += 1
+    if renames == 23:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return plain(self, target)
+Path.replace = replace
+from sfc_cli.main import app
+app({["propagate", *map(str, arguments), "--output", "out"]!r})
+"""
+    root = str(Path(__file__).resolve().parents[2])
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": root}
+    killed = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    done = len(list(Path("out/shots").glob("[!.]*.png")))
+    assert 0 < done < FRAMES
+    assert _run("out", *arguments) == 0
+    _compare("out", expected)

@@ -1,0 +1,92 @@
+"""What becomes of a run when a card's memory is too small; the rest is tested through the command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from sfc_cli.core.encoders import load_encoder
+from sfc_cli.core.features import FeatureExtractor
+from sfc_cli.core.ranks import Ranks
+from sfc_cli.data.masks import read_ids
+from sfc_cli.data.results import ResultsFolder
+from sfc_cli.errors import InputError
+from sfc_cli.inference.propagator import Tracked, VideoPropagator
+from sfc_cli.inference.record import RunRecord
+from sfc_cli.inference.run import Run
+from sfc_cli.inference.sequences import list_sequences
+from sfc_cli.progress import Silent
+from sfc_cli.settings import PropagationSettings
+
+MakeDavis = Callable[..., Path]
+
+
+class SmallCard(VideoPropagator):
+    """Runs out of memory in the middle of a sequence until at most ``fits`` frames are worked on at once."""
+
+    def __init__(self, fits: int, only: int) -> None:
+        settings = PropagationSettings()
+        super().__init__(FeatureExtractor([load_encoder("random18")]), settings)
+        self._most_at_once = 8
+        self.fits, self.only = fits, only
+        self.tries: list[int] = []
+
+    def track(self, *inputs: Any, **options: Any) -> Iterator[Tracked]:
+        self.tries.append(self._most_at_once)
+        for number, tracked in enumerate(super().track(*inputs, **options)):
+            if number == 1 and self._most_at_once > self.fits and len(self.tries) >= self.only:
+                raise torch.OutOfMemoryError("the card is full")
+            yield tracked
+
+
+def _run(data: Path, output: Path, propagator: VideoPropagator) -> RunRecord:
+    record = RunRecord(
+        dataset="made",
+        data=data,
+        fine_grained="random18",
+        semantic=None,
+        settings=propagator.settings,
+        precision="exact",
+        checkpoints={},
+        device="cpu",
+        backend="windowed",
+    )
+    run = Run(
+        sequences=list_sequences(data, None, ["first", "second"]),
+        subject="made",
+        results=ResultsFolder(output),
+        record=record,
+        propagator=propagator,
+        ranks=Ranks(),
+    )
+    run.execute(Silent())
+    return record
+
+
+def test_propagate__begins_again_with_fewer_frames_at_once(make_davis: MakeDavis, tmp_path: Path) -> None:
+    data = make_davis()
+    card = SmallCard(fits=2, only=1)
+    record = _run(data, tmp_path / "small", card)
+    assert card.tries == [8, 4, 2, 2]
+    assert list(record.sequences) == ["first", "second"]
+    _run(data, tmp_path / "large", VideoPropagator(card.extractor, card.settings))
+    masks = sorted((tmp_path / "large").rglob("*.png"))
+    assert len(masks) == 7
+    for path in masks:
+        small = tmp_path / "small" / path.relative_to(tmp_path / "large")
+        assert (read_ids(path) == read_ids(small)).all()
+
+
+def test_propagate__too_small_a_card_names_the_sequence_and_keeps_the_others(
+    make_davis: MakeDavis, tmp_path: Path
+) -> None:
+    card = SmallCard(fits=0, only=2)
+    with pytest.raises(InputError, match="Sequence second \\(64×48\\) does not fit") as caught:
+        _run(make_davis(), tmp_path / "out", card)
+    assert "`device` cpu" in caught.value.hint
+    assert card.tries == [8, 8, 4, 2, 1]
+    assert len(list((tmp_path / "out" / "first").glob("*.png"))) == 4
