@@ -19,7 +19,7 @@ def convert(
             metavar="IN",
             help="A folder of masks in any colours, or of cut-outs: <sequence>/<frame>.png; or of soft "
             "labels, .npz; or of the released script's <video>_<t>_mask.png; a .zip of one; or a COCO .json. "
-            "For frame a clip.",
+            "For frame a video.",
         ),
     ],
     output: Annotated[
@@ -30,7 +30,7 @@ def convert(
         typer.Option(
             help="davis: indexed PNGs; overlay: frames blended with their masks, JPEG; coco: one JSON with "
             "run-length encoded masks; zip: a checked submission to a benchmark's server; frame: IN is a "
-            "clip, OUT a PNG of one frame, to paint a mask on."
+            "video, OUT a PNG of one frame, to paint a mask on."
         ),
     ] = "davis",
     at: Annotated[
@@ -82,7 +82,7 @@ def convert(
 
 
 def _write_frame(source: Path, output: Path, at: str | None) -> None:
-    from sfc_cli.conversion.frame import write_frame
+    from sfc_cli.conversion.writers import write_frame
     from sfc_cli.data.videos import parse_moment
 
     stamp = write_frame(str(source), output, None if at is None else parse_moment(at, "at"))

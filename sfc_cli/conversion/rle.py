@@ -14,7 +14,7 @@ from sfc_cli.errors import UsageError
 
 Binary = npt.NDArray[np.bool_]
 
-# COCO's limits on polygons are none; ours keep a wild coordinate from taking all memory.
+# How many times the image's longer side a polygon may lead away: a wild coordinate would take all memory.
 _FARTHEST = 4
 
 
@@ -86,8 +86,8 @@ def _unpack(text: str) -> npt.NDArray[np.int64]:
     lengths = ends - starts + 1
     if lengths.max() > 8:
         raise ValueError("the RLE's counts are damaged")
-    places = np.arange(codes.size) - np.repeat(starts, lengths)
-    values = np.add.reduceat((codes & 31) << (5 * places), starts)
+    within = np.arange(codes.size) - np.repeat(starts, lengths)
+    values = np.add.reduceat((codes & 31) << (5 * within), starts)
     # The sign stands in the highest of the bits given.
     values -= np.where(codes[ends] & 16, np.int64(1) << (5 * lengths), 0)
     for first in (1, 2):
@@ -122,9 +122,9 @@ def _fill(polygons: Sequence[Any], height: int, width: int) -> Binary:
 
 def _require_polygon(polygon: Any, extent: int) -> None:
     if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
-        raise ValueError("a polygon is no list of three or more points, x and y in turn")
+        raise ValueError("a polygon is not a list of three or more points, x and y in turn")
     for value in polygon:
         if type(value) not in {int, float} or not math.isfinite(value):
-            raise ValueError(f"a polygon holds {value!r} in the place of a coordinate")
+            raise ValueError(f"a polygon has {value!r} as a coordinate")
         if abs(value) > _FARTHEST * extent:
             raise ValueError(f"a polygon leads to {value:g}, far outside the image")

@@ -1,29 +1,81 @@
-"""Writes masks as the zip file that a benchmark's server takes."""
+"""Checks that masks are what a benchmark's server asks for, and writes them as the zip file that it takes."""
 
 from __future__ import annotations
 
 import contextlib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import groupby, pairwise
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from sfc_cli.conversion.remarks import listed
-from sfc_cli.conversion.sources import MaskSource
-from sfc_cli.conversion.submission_check import Layout
+from sfc_cli.conversion.mask_sources import MaskSource, Remarks
 from sfc_cli.data.davis import DavisDataset
+from sfc_cli.data.mask_kinds import opened_image
 from sfc_cli.data.masks import Ids, encode_mask, object_ids, read_ids
+from sfc_cli.data.sequence_names import in_short
 from sfc_cli.errors import InputError
 from sfc_cli.files import replacing
 
+Layout = Literal["davis", "youtube-vos"]
+
+# Files that store masks, but not as images.
+_OTHER_FORMS = (".json", ".npz")
 # Where each server looks for the folders of sequences.
 _TOP = {"davis": "", "youtube-vos": "Annotations/"}
 # One date for all files, so that equal masks make equal zips; a zip knows no earlier one.
 _DATE = (1980, 1, 1, 0, 0, 0)
+_MOST_NAMED = 5
 
 # A mask's size, its ids except background, and its file's content.
 _Encoded = tuple[tuple[int, ...], set[int], bytes]
+
+
+def check_submission(
+    masks: Sequence[MaskSource],
+    dataset: DavisDataset | None,
+    split: str,
+    layout: Layout,
+    remarks: Remarks,
+) -> list[MaskSource]:
+    """Choose the masks that go into a submission, and make sure that none is missing.
+
+    Args:
+        masks: What there is.
+        dataset: Tells which sequences and frames are asked for; without one, numbered frames may have no gap.
+        split: The split asked for; for YouTube-VOS every sequence of the data set is.
+        layout: Whose server it is for.
+        remarks: Told what was left out.
+
+    Returns:
+        The chosen masks by sequence and frame.
+
+    Raises:
+        InputError: If a mask is missing, belongs to no sequence, or is not stored as an indexed PNG.
+    """
+    by_name = sorted(masks, key=lambda mask: (mask.sequence, mask.stem))
+    sequences = {name: list(members) for name, members in groupby(by_name, lambda mask: mask.sequence)}
+    if "" in sequences:
+        raise InputError(
+            f"{sequences[''][0].path} is not in a folder named after its sequence.",
+            "A server takes <sequence>/<frame>.png.",
+        )
+    if dataset is None:
+        for members in sequences.values():
+            _require_no_gap(members)
+        chosen = by_name
+    else:
+        names = dataset.sequences("all" if layout == "youtube-vos" else split)
+        chosen = _choose(sequences, names, dataset, masks[0].path)
+        if len(chosen) < len(masks):
+            remarks.add(
+                f"{len(masks) - len(chosen)} masks were left out: the data set does not ask for them."
+            )
+    for mask in chosen:
+        _require_indexed(mask.path)
+    return chosen
 
 
 class Submission:
@@ -67,11 +119,11 @@ class Submission:
         if self._objects is not None and not objects <= self._objects:
             strange = sorted(objects - self._objects)
             raise InputError(
-                f"{mask.path} holds the ids {listed(list(map(str, strange)))}, which the annotation of "
-                f"{mask.sequence} does not have: {listed(list(map(str, sorted(self._objects))))}.",
-                "Is --data the data set that the masks were made from?",
+                f"{mask.path} holds the ids {_listed(strange)}, which the annotation of "
+                f"{mask.sequence} does not have: {_listed(sorted(self._objects))}.",
+                "Is `data` the data set that the masks were made from?",
             )
-        info = zipfile.ZipInfo(f"{self._top}{mask.sequence}/{mask.stem}.png", _DATE)
+        info = zipfile.ZipInfo(f"{self._top}{mask.name}.png", _DATE)
         info.external_attr = 0o644 << 16
         info.create_system = 3
         self._archive.writestr(info, content)
@@ -95,3 +147,61 @@ def submission_file(path: Path, layout: Layout, dataset: DavisDataset | None) ->
     """
     with replacing(path) as part, zipfile.ZipFile(part, "w") as archive:
         yield Submission(archive, layout, dataset)
+
+
+def _choose(
+    sequences: dict[str, list[MaskSource]], names: Sequence[str], dataset: DavisDataset, some_path: Path
+) -> list[MaskSource]:
+    absent = [name for name in names if name not in sequences]
+    if absent:
+        raise InputError(
+            f"{len(absent)} of {len(names)} sequences have no masks beside {some_path}: "
+            f"{in_short(absent, _MOST_NAMED)}.",
+            "A server wants all sequences of a split; see `split`.",
+        )
+    chosen = []
+    for name in sorted(names):
+        members = {mask.stem: mask for mask in sequences[name]}
+        stems = [frame.stem for frame in dataset.frames(name)]
+        missing = [stem for stem in stems if stem not in members]
+        if missing:
+            there = sequences[name][0].path
+            raise InputError(
+                f"{len(missing)} of {len(stems)} frames of {name} have no mask; the first missing is "
+                f"{there.with_name(f'{missing[0]}.png') if there.suffix == '.png' else missing[0]}.",
+                "A server wants a mask for every frame.",
+            )
+        chosen += [members[stem] for stem in stems]
+    return chosen
+
+
+def _require_no_gap(masks: Sequence[MaskSource]) -> None:
+    """Make sure that numbered frames are evenly spaced: YouTube-VOS asks for every fifth."""
+    if not all(mask.stem.isascii() and mask.stem.isdigit() for mask in masks):
+        return
+    masks = sorted(masks, key=lambda mask: int(mask.stem))
+    steps = [int(after.stem) - int(before.stem) for before, after in pairwise(masks)]
+    if not steps or max(steps) == min(steps):
+        return
+    gap = steps.index(max(steps))
+    raise InputError(
+        f"{masks[gap].sequence} has no mask between {masks[gap].path} and {masks[gap + 1].path.name}.",
+        "Was the run complete? If the benchmark asks for no mask there, give `data`.",
+    )
+
+
+def _require_indexed(path: Path) -> None:
+    """Make sure that an image file stores ids beyond doubt; other forms store them in their own way."""
+    if path.suffix in _OTHER_FORMS:
+        return
+    with opened_image(path) as image:
+        stored, mode = image.format, image.mode
+    if (stored, mode) != ("PNG", "P"):
+        raise InputError(
+            f"{path} is not an indexed PNG but {stored} of mode {mode}.",
+            "A server takes indexed PNGs only: make them with `sfc convert FOLDER OUT` and look at them.",
+        )
+
+
+def _listed(ids: Sequence[int]) -> str:
+    return in_short([str(identity) for identity in ids], _MOST_NAMED)

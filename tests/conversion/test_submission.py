@@ -10,7 +10,7 @@ from PIL import Image
 from sfc_cli.conversion import Converted, convert_masks
 from sfc_cli.data.davis import DavisDataset
 from sfc_cli.data.masks import Ids, palette, read_ids, write_mask
-from sfc_cli.errors import InputError, UsageError
+from sfc_cli.errors import InputError
 from tests.conversion.conftest import require_same, truth_of
 
 MakeResults = Callable[..., tuple[Path, Path]]
@@ -120,7 +120,7 @@ def test_zip__missing_sequence(make_results: MakeResults) -> None:
     data, results = make_results()
     for path in (results / "second").iterdir():
         path.unlink()
-    _refuse(results, data, "1 of 2 sequences", "second", "--split")
+    _refuse(results, data, "1 of 2 sequences", "second", "`split`")
 
 
 def test_zip__missing_frame(make_results: MakeResults) -> None:
@@ -214,26 +214,3 @@ def test_zip__from_coco(make_results: MakeResults) -> None:
     convert_masks(results, Path("in.json"), to="coco")
     _submit(Path("in.json"), data)
     require_same(_stored(), truth_of(data))
-
-
-@pytest.mark.parametrize("to", ["zip", "coco"])
-def test_files__places(make_results: MakeResults, to: str) -> None:
-    pytest.importorskip("pycocotools")
-    data, results = make_results()
-    suffix = {"zip": "zip", "coco": "json"}[to]
-
-    def refuse(output: Path | str, said: str, source: Path = results) -> None:
-        with pytest.raises(UsageError, match=said):
-            convert_masks(source, Path(output), to=to, dataset=DavisDataset(root=data))  # type: ignore[arg-type]
-
-    refuse(results / "first", rf"is a folder.*Try results/first/masks\.{suffix}")
-    refuse("out", rf"is named otherwise.*Try out\.{suffix}")
-    refuse(data / f"out.{suffix}", "inside the data set")
-    convert_masks(results, Path(f"in.{suffix}"), to=to)  # type: ignore[arg-type]
-    before = Path(f"in.{suffix}").read_bytes()
-    refuse(f"in.{suffix}", "both input and output", source=Path(f"in.{suffix}"))
-    assert Path(f"in.{suffix}").read_bytes() == before
-    with pytest.raises(UsageError, match=rf"Did you mean --to {to}"):
-        convert_masks(results, Path(f"out.{suffix}"))
-    # In the results folder a file harms nothing.
-    convert_masks(results, results / f"out.{suffix}", to=to)  # type: ignore[arg-type]

@@ -11,13 +11,13 @@ from typing import IO, Any
 import numpy as np
 
 from sfc_cli import __version__
+from sfc_cli.conversion.mask_sources import MaskSource
 from sfc_cli.conversion.rle import encode_rle, require_pycocotools
-from sfc_cli.conversion.sources import MaskSource
 from sfc_cli.data.davis import DavisDataset
 from sfc_cli.data.masks import Ids, object_ids
 from sfc_cli.files import replacing
 
-CATEGORY = {"id": 1, "name": "object", "supercategory": "object"}
+_CATEGORY = {"id": 1, "name": "object", "supercategory": "object"}
 
 # A mask's size and its annotations, as yet without numbers.
 _Encoded = tuple[tuple[int, ...], list[dict[str, Any]]]
@@ -43,7 +43,9 @@ class CocoFile:
         self._annotations = 0
         self._frames: dict[str, str] = {}
         info = {"description": "Masks of a video's frames", "version": __version__, "contributor": "sfc"}
-        self._file.write(f'{{"info": {_json(info)},\n"categories": [{_json(CATEGORY)}],\n"annotations": [')
+        self._file.write(
+            f'{{"info": {json.dumps(info)},\n"categories": [{json.dumps(_CATEGORY)}],\n"annotations": ['
+        )
 
     def encode(self, mask: MaskSource, ids: Ids) -> _Encoded:  # noqa: ARG002
         """Return the mask's size and the annotations of its objects."""
@@ -53,7 +55,7 @@ class CocoFile:
             counts, box = encode_rle(binary)
             found.append(
                 {
-                    "category_id": CATEGORY["id"],
+                    "category_id": _CATEGORY["id"],
                     "track_id": identity,
                     "segmentation": {"size": list(ids.shape), "counts": counts},
                     "area": int(np.count_nonzero(binary)),
@@ -84,12 +86,12 @@ class CocoFile:
             self._file.write(",\n" if self._annotations else "\n")
             self._annotations += 1
             numbers = {"id": self._annotations, "image_id": image["id"], "video_id": video["id"]}
-            self._file.write(_json(numbers | annotation))
+            self._file.write(json.dumps(numbers | annotation))
 
     def finish(self) -> None:
         """Write the images and close the JSON object."""
         for name, entries in (("videos", self._videos), ("images", self._images)):
-            self._file.write(f'],\n"{name}": [\n' + ",\n".join(map(_json, entries)))
+            self._file.write(f'],\n"{name}": [\n' + ",\n".join(map(json.dumps, entries)))
         self._file.write("]}\n")
 
     def _begin_video(self, name: str) -> None:
@@ -114,12 +116,8 @@ def coco_file(path: Path, dataset: DavisDataset | None) -> Iterator[CocoFile]:
         UsageError: If pycocotools is not installed.
         InputError: If the file cannot be written.
     """
-    require_pycocotools("--to coco")
+    require_pycocotools("`to` coco")
     with replacing(path) as part, part.open("w", encoding="utf-8") as file:
         coco = CocoFile(file, dataset)
         yield coco
         coco.finish()
-
-
-def _json(value: dict[str, Any]) -> str:
-    return json.dumps(value)
