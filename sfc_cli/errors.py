@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
 
 
@@ -53,3 +54,20 @@ def require_choice(field: str, value: object, choices: Sequence[str]) -> None:
     """
     if value not in choices:
         raise UsageError(f"`{field}` {value!r} is not known.", f"Choose one of: {', '.join(choices)}.")
+
+
+def require_package(name: str, extra: str, needed_for: str) -> None:
+    """Make sure that an optional package is installed.
+
+    Args:
+        name: The package, as it is imported.
+        extra: The extra of sfc-cli that brings it.
+        needed_for: What needs it; begins the message.
+
+    Raises:
+        UsageError: If it is not installed.
+    """
+    if importlib.util.find_spec(name) is None:
+        raise UsageError(
+            f"{needed_for} needs {name}, which is not installed.", f"Type `pip install 'sfc-cli[{extra}]'`."
+        )

@@ -12,9 +12,10 @@ import numpy as np
 
 from sfc_cli import __version__
 from sfc_cli.conversion.mask_sources import MaskSource
-from sfc_cli.conversion.rle import encode_rle, require_pycocotools
+from sfc_cli.conversion.rle import encode_rle
 from sfc_cli.data.davis import DavisDataset
 from sfc_cli.data.masks import Ids, object_ids
+from sfc_cli.errors import require_package
 from sfc_cli.files import replacing
 
 _CATEGORY = {"id": 1, "name": "object", "supercategory": "object"}
@@ -116,7 +117,7 @@ def coco_file(path: Path, dataset: DavisDataset | None) -> Iterator[CocoFile]:
         UsageError: If pycocotools is not installed.
         InputError: If the file cannot be written.
     """
-    require_pycocotools("`to` coco")
+    require_package("pycocotools", "coco", "`to` coco")
     with replacing(path) as part, part.open("w", encoding="utf-8") as file:
         coco = CocoFile(file, dataset)
         yield coco

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -10,27 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sfc_cli.errors import UsageError
+from sfc_cli.errors import require_package
 
 Binary = npt.NDArray[np.bool_]
 
 # How many times the image's longer side a polygon may lead away: a wild coordinate would take all memory.
 _FARTHEST = 4
-
-
-def require_pycocotools(purpose: str) -> None:
-    """Make sure that pycocotools is there.
-
-    Args:
-        purpose: What needs it, to begin the message with.
-
-    Raises:
-        UsageError: If it is not installed.
-    """
-    if importlib.util.find_spec("pycocotools") is None:
-        raise UsageError(
-            f"{purpose} needs pycocotools, which is not installed.", "Type `pip install 'sfc-cli[coco]'`."
-        )
 
 
 def encode_rle(mask: Binary) -> tuple[str, list[float]]:
@@ -110,7 +94,7 @@ def _expand(counts: npt.NDArray[np.int64], height: int, width: int) -> Binary:
 
 
 def _fill(polygons: Sequence[Any], height: int, width: int) -> Binary:
-    require_pycocotools("A polygon")
+    require_package("pycocotools", "coco", "A polygon")
     from pycocotools import mask as coco
 
     nested = [polygons] if polygons and not isinstance(polygons[0], list) else polygons

@@ -7,7 +7,6 @@ joints. Nothing here writes into the data set.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
 import re
@@ -20,7 +19,7 @@ import numpy.typing as npt
 
 from sfc_cli.data.sequence_names import choose_sequences, read_list
 from sfc_cli.data.soft_labels import SoftLabels
-from sfc_cli.errors import InputError, UsageError
+from sfc_cli.errors import InputError, require_package
 from sfc_cli.files import inside, write_text
 
 Joints = npt.NDArray[np.float64]
@@ -82,7 +81,7 @@ class JhmdbDataset:
             InputError: If the file is missing or holds something else.
             UsageError: If SciPy, which reads it, is not installed.
         """
-        require_scipy()
+        require_package("scipy", "unsupervised", "JHMDB")
         from scipy.io import loadmat
 
         path = inside(self.root / "joint_positions", sequence) / "joint_positions.mat"
@@ -103,18 +102,6 @@ class JhmdbDataset:
         action = re.sub(rf"_test_split{split}$", "", path.stem)
         rows = [line.split() for line in read_list(path)]
         return [f"{action}/{Path(row[0]).stem}" for row in rows if len(row) == 2 and row[1] == _TEST]
-
-
-def require_scipy() -> None:
-    """Make sure that SciPy is there, which reads JHMDB's MATLAB files.
-
-    Raises:
-        UsageError: If it is not installed.
-    """
-    if importlib.util.find_spec("scipy") is None:
-        raise UsageError(
-            "JHMDB needs SciPy, which is not installed.", "Type `pip install 'sfc-cli[unsupervised]'`."
-        )
 
 
 def write_joints(path: Path, joints: Joints) -> None:

@@ -12,11 +12,10 @@ import numpy as np
 from sfc_cli.data.davis import DavisDataset
 from sfc_cli.data.masks import VOID, Ids, object_ids
 from sfc_cli.data.results import ResultsFolder
-from sfc_cli.errors import InputError, UsageError, require_choice
+from sfc_cli.errors import InputError, UsageError, require_choice, require_package
 from sfc_cli.evaluation.decoding import decode_ids
 from sfc_cli.evaluation.mask_benchmark import evaluate_masks
 from sfc_cli.evaluation.measures import score_frame
-from sfc_cli.evaluation.proposals import require_scipy
 from sfc_cli.evaluation.report import Report, global_statistics, object_statistics
 from sfc_cli.evaluation.sequence_plan import Reading, SequencePlan
 from sfc_cli.progress import Progress
@@ -62,7 +61,7 @@ def evaluate_davis(
     if unsupervised:
         if year == "2016":
             raise UsageError("`task` unsupervised is a task of 2017.", "Leave out `year` 2016.")
-        require_scipy()
+        require_package("scipy", "unsupervised", "`task` unsupervised")
     dataset = _dataset(data, year, split, unsupervised)
     reading: Reading = "proposals" if unsupervised else "foreground" if year == "2016" else "ids"
     return evaluate_masks(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from sfc_cli.data.masks import VOID, Ids
-from sfc_cli.errors import UsageError
 from sfc_cli.evaluation.measures import (
     Binary,
     Curve,
@@ -22,19 +20,6 @@ from sfc_cli.evaluation.measures import (
 )
 
 MOST_PROPOSALS = 20
-
-
-def require_scipy() -> None:
-    """Make sure that SciPy, which finds the best pairing, is installed.
-
-    Raises:
-        UsageError: If it is not installed.
-    """
-    if importlib.util.find_spec("scipy") is None:
-        raise UsageError(
-            "`task` unsupervised needs SciPy, which is not installed.",
-            "Type `pip install 'sfc-cli[unsupervised]'`.",
-        )
 
 
 def proposal_ids(objects: int) -> range:

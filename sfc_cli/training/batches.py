@@ -6,7 +6,6 @@ a restart, whatever the number of workers.
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 from sfc_cli.data.frame_index import FrameIndex
 from sfc_cli.data.views import EncodedFrame, ViewPair, cut_on_device, make_views, read_encoded
 from sfc_cli.errors import InputError, UsageError
+from sfc_cli.evaluation.workers import available_cores
 from sfc_cli.settings.pretraining import PretrainingSettings
 
 # Separates the stream of frame draws from that of crops, which use the same seed.
@@ -217,8 +217,7 @@ def worker_count(settings: PretrainingSettings, device: torch.device, local_proc
         return settings.workers
     if device.type == "cpu":
         return 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(_MOST_WORKERS, cores // local_processes))
+    return max(1, min(_MOST_WORKERS, available_cores() // local_processes))
 
 
 def _join(loaded: list[Loaded], *, crop_size: int, device: torch.device) -> Batch:

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sfc_cli.data import jhmdb as layout
 from sfc_cli.data.jhmdb import JOINT_NAMES, JhmdbDataset, read_joints, write_joints
 from sfc_cli.data.results import ResultsFolder
 from sfc_cli.errors import InputError, UsageError
@@ -110,7 +109,7 @@ def test_evaluate_jhmdb__bad_input(data: Path, results: Path) -> None:
         evaluate_jhmdb(data, results)
     for told in (
         "one.json has 2 frames, the annotation 4",
-        "two.json holds no joints",
+        "two.json is not a file of joints",
         "three.json is missing",
     ):
         assert told in str(caught.value)
@@ -123,8 +122,8 @@ def test_evaluate_jhmdb__damaged_annotation(data: Path, results: Path) -> None:
 
 
 def test_evaluate_jhmdb__needs_scipy(data: Path, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layout.importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(UsageError, match="needs SciPy"):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(UsageError, match="needs scipy"):
         evaluate_jhmdb(data, results)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from sfc_cli.data.masks import read_ids, write_mask
 from sfc_cli.errors import InputError, UsageError
-from sfc_cli.evaluation import boundary_accuracy, evaluate_davis, proposals, region_similarity
+from sfc_cli.evaluation import boundary_accuracy, evaluate_davis, region_similarity
 from sfc_cli.evaluation.proposals import best_pairing, score_proposals
 
 MakeDavis = Callable[..., Path]
@@ -90,7 +90,7 @@ def test_evaluate_davis__unsupervised_too_many_proposals(davis: Path, results: P
 def test_evaluate_davis__unsupervised_needs_scipy(
     davis: Path, results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(proposals.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(UsageError, match=r"sfc-cli\[unsupervised\]"):
         evaluate_davis(davis, results, task="unsupervised")
 
