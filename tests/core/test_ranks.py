@@ -35,6 +35,9 @@ def test_read_ranks__incomplete(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RANK", raising=False)
     with pytest.raises(UsageError, match="RANK=\\(missing\\)"):
         read_ranks()
+    monkeypatch.setenv("RANK", "one")
+    with pytest.raises(UsageError, match=r"RANK=one, WORLD_SIZE=2, LOCAL_RANK=\(missing\)"):
+        read_ranks()
 
 
 def test_propagate__two_processes_write_what_one_writes(
