@@ -70,10 +70,11 @@ def pretrain(
     if not ranks.leads:
         progress = Silent()
     own_device = resolve_device(device, ranks)
+    if own_device.type == "cuda":
+        _require_a_card_each(device, ranks)
     resolve_precision(settings, own_device)
     _check_decoder(settings, own_device)
     if own_device.type == "cuda":
-        _require_a_card_each(device, ranks)
         torch.cuda.set_device(own_device)
     with joined(ranks, own_device):
         resume |= restarted_by_torchrun()
