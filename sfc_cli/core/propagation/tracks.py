@@ -58,7 +58,7 @@ class Tracks:
 
     @property
     def is_empty(self) -> bool:
-        """Tell whether there was no anchor so far."""
+        """Whether no object has been painted yet."""
         return not self._tracks
 
     def step(self, features: Tensor) -> Tensor:
@@ -71,7 +71,8 @@ class Tracks:
             float32 [B, K, h, w]; the planes of objects that nobody has painted yet are 0.
         """
         parts = [(track.rows, track.propagator.step(features)) for track in self._tracks]
-        if len(parts) == 1 and len(parts[0][0]) == self.labels - 1 == parts[0][1].shape[1] - 1:
+        # One anchor that painted every object is plain propagation, to the bit.
+        if len(parts) == 1 and parts[0][0] == {plane: plane for plane in range(1, self.labels)}:
             return parts[0][1]
         batch, _, height, width = features.shape
         combined = torch.zeros(batch, self.labels, height, width, device=features.device)
@@ -79,7 +80,7 @@ class Tracks:
         for rows, labels in parts:
             own = labels[:, list(rows.values())]
             combined[:, list(rows)] = own
-            # What is an object to any anchor is no background.
+            # A cell is background only as far as it is background to every anchor.
             background *= (1 - own.sum(1)).clamp_(0, 1)
         combined[:, BACKGROUND] = background
         return combined / combined.sum(1, keepdim=True).clamp_min(1e-12)
@@ -96,8 +97,6 @@ class Tracks:
         """
         for track in self._tracks:
             track.rows = {plane: row for plane, row in track.rows.items() if plane not in planes}
-            if not track.rows:
-                track.propagator.close()
         self._tracks = [track for track in self._tracks if track.rows]
         propagator = LabelPropagator(
             features,
@@ -109,9 +108,7 @@ class Tracks:
         self._tracks.append(_Track(propagator, {plane: row for row, plane in enumerate(planes, 1)}))
 
     def close(self) -> None:
-        """Give back what the backends hold."""
-        for track in self._tracks:
-            track.propagator.close()
+        """Release the memory that the anchors' contexts take."""
         self._tracks = []
 
 

@@ -37,6 +37,13 @@ def test_step__one_anchor_with_all_objects_is_plain_propagation() -> None:
     assert torch.equal(found, propagate_labels(features, first, **OPTIONS)[1:])  # type: ignore[arg-type]
 
 
+def test_step__objects_keep_their_planes_in_whatever_order_they_are_painted() -> None:
+    features, first = _features(4), _one_hot(LEFT, RIGHT)
+    tracks = Tracks(3, SETTINGS)
+    tracks.paint(features[0], [2, 1], first[[0, 2, 1]])
+    torch.testing.assert_close(tracks.step(features[1:]), propagate_labels(features, first, **OPTIONS)[1:])  # type: ignore[arg-type]
+
+
 def test_step__an_object_that_enters_later_follows_from_its_own_frame() -> None:
     features = _features(8)
     tracks = Tracks(3, SETTINGS)
@@ -52,14 +59,14 @@ def test_step__an_object_that_enters_later_follows_from_its_own_frame() -> None:
     torch.testing.assert_close(found, whole / whole.sum(1, keepdim=True))
 
 
-def test_paint__a_correction_of_everything_starts_anew() -> None:
+def test_paint__a_correction_of_everything_starts_again() -> None:
     features = _features(8)
     tracks = Tracks(2, SETTINGS)
     tracks.paint(features[0], [1], _one_hot(LEFT))
     tracks.step(features[1:5])
     tracks.paint(features[4], [1], _one_hot(RIGHT))
-    anew = propagate_labels(features[4:], _one_hot(RIGHT), **OPTIONS)[1:]  # type: ignore[arg-type]
-    assert torch.equal(tracks.step(features[5:]), anew)
+    again = propagate_labels(features[4:], _one_hot(RIGHT), **OPTIONS)[1:]  # type: ignore[arg-type]
+    assert torch.equal(tracks.step(features[5:]), again)
 
 
 def test_paint__one_corrected_object_leaves_the_other_to_its_mask() -> None:
