@@ -120,16 +120,17 @@ class WindowedMatcher(Matcher):
         Args:
             scores: Affinities [S, Q], as ``_match_tile`` lays them out.
             maxima: The largest affinity of each group, [G, Q]; ``_LOWEST`` where the group is out of reach.
-            positions: How many groups are of the window.
+            positions: P, how many of the groups are the window's; they come first.
 
         Returns:
             Affinities, the largest first, their groups and the offsets within them, [Q, k] each.
         """
         frames, run, top_k = self._ring.frames, self._run, self.settings.top_k
-        # A selection along the innermost dimension is several times faster than along rows.
+        # Selecting along the innermost dimension is faster, the copy included.
         groups = maxima.T.contiguous().topk(min(top_k, len(maxima)), sorted=False).indices.T  # [g, Q]
         in_window = groups < positions
         size = torch.where(in_window, frames, run)
+        # The first row of a group: frame 0 begins after the P·F rows of the window.
         start = torch.where(in_window, groups * frames, groups * run + positions * (frames - run))
 
         # Both kinds of groups are read as if they were of the longer one's length e; a shorter group repeats
