@@ -126,7 +126,6 @@ class WindowedMatcher(Matcher):
             Affinities, the largest first, their groups and the offsets within them, [Q, k] each.
         """
         frames, run, top_k = self._ring.frames, self._run, self.settings.top_k
-        # Selecting along the innermost dimension is faster, the copy included.
         groups = maxima.T.contiguous().topk(min(top_k, len(maxima)), sorted=False).indices.T  # [g, Q]
         in_window = groups < positions
         size = torch.where(in_window, frames, run)
