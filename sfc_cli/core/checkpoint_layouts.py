@@ -14,8 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sfc_cli.core.trunk import Architecture, Padding
+from sfc_cli.core.trunk import Padding
 from sfc_cli.errors import InputError
+from sfc_cli.settings.pretraining import Architecture
 
 
 def _as_stored(key: str) -> str:
@@ -42,13 +43,13 @@ _COUNTER = "num_batches_tracked"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
+class CheckpointLayout:
     """How one project's checkpoint stores its trunk.
 
     Args:
         name: The project's name.
         container: The entry that holds the weights; empty if the file itself is the mapping.
-        prefix: What stands before every key of the trunk.
+        prefix: What every key of the trunk begins with.
         rename: Turns a key without its prefix into torchvision's.
         padding: How the network's convolutions pad.
         predates_counters: Files may be older than BatchNorm's counters of batches; no output needs them.
@@ -62,7 +63,7 @@ class Layout:
     predates_counters: bool = False
 
     def trunk_state(self, checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
-        """Return the trunk's tensors under torchvision's names; empty if the file is laid out otherwise."""
+        """Return the trunk's tensors under torchvision's names; empty if the file has another layout."""
         stored = checkpoint.get(self.container) if self.container else checkpoint
         if not isinstance(stored, Mapping):
             return {}
@@ -77,32 +78,32 @@ class Layout:
         return state
 
     def trunk_keys(self, checkpoint: Mapping[str, Any]) -> int:
-        """Return how many tensors of a trunk a checkpoint holds in this layout."""
+        """Return how many tensors of a trunk a checkpoint has in this layout."""
         return sum(bool(_TRUNK_KEY.fullmatch(key)) for key in self.trunk_state(checkpoint))
 
 
-LAYOUTS: dict[str, Layout] = {
+LAYOUTS: dict[str, CheckpointLayout] = {
     layout.name: layout
     for layout in (
-        Layout(name="sfc", container="model", prefix="online_encoder."),
-        Layout(
+        CheckpointLayout(name="sfc", container="model", prefix="online_encoder."),
+        CheckpointLayout(
             name="crw",
             container="model",
             prefix="encoder.model.",
             rename=_unwrap_padded_convolution,
             padding="reflect",
         ),
-        Layout(name="moco", container="state_dict", prefix="module.encoder_q."),
-        Layout(name="simsiam", container="state_dict", prefix="module.encoder."),
-        Layout(name="vfs", container="state_dict", prefix="backbone.", rename=_from_mmaction),
-        Layout(name="pixpro", container="model", prefix="module.encoder."),
-        Layout(name="torchvision", container="", prefix="", predates_counters=True),
+        CheckpointLayout(name="moco", container="state_dict", prefix="module.encoder_q."),
+        CheckpointLayout(name="simsiam", container="state_dict", prefix="module.encoder."),
+        CheckpointLayout(name="vfs", container="state_dict", prefix="backbone.", rename=_from_mmaction),
+        CheckpointLayout(name="pixpro", container="model", prefix="module.encoder."),
+        CheckpointLayout(name="torchvision", container="", prefix="", predates_counters=True),
     )
 }
 
 
-def recognise_layout(checkpoint: Mapping[str, Any], path: Path) -> Layout:
-    """Find the layout of a checkpoint by its keys: the one in which it holds most of a trunk.
+def recognise_layout(checkpoint: Mapping[str, Any], path: Path) -> CheckpointLayout:
+    """Find the layout of a checkpoint by its keys: the one in which most of a trunk is found.
 
     Raises:
         InputError: If no known layout fits.
@@ -112,13 +113,13 @@ def recognise_layout(checkpoint: Mapping[str, Any], path: Path) -> Layout:
         return best
     keys = ", ".join(str(key) for key in list(checkpoint)[:4])
     raise InputError(
-        f"{path} is no checkpoint of a known layout (its first keys: {keys or 'none'}).",
+        f"{path} has no known checkpoint layout (its first keys: {keys or 'none'}).",
         f"Known layouts: {', '.join(LAYOUTS)}.",
     )
 
 
 def recognise_architecture(state: Mapping[str, Tensor], path: Path) -> Architecture:
-    """Tell ResNet-18 from ResNet-50 by the blocks of a trunk.
+    """Recognise ResNet-18 or ResNet-50 by the blocks of a trunk.
 
     Raises:
         InputError: If it is another network.
@@ -130,7 +131,7 @@ def recognise_architecture(state: Mapping[str, Tensor], path: Path) -> Architect
     if depth is None:
         kind = "bottleneck" if bottleneck else "basic"
         raise InputError(
-            f"{path} holds a network with {blocks} {kind} blocks in layer3.",
+            f"{path} has {blocks} {kind} blocks in layer3.",
             "sfc reads ResNet-18 (2 basic blocks) and ResNet-50 (6 bottleneck blocks).",
         )
     return depth  # type: ignore[return-value]
@@ -145,7 +146,7 @@ def read_checkpoint(path: Path) -> Mapping[str, Any]:
     Raises:
         InputError: If the file is missing, truncated, not a PyTorch file, or asks to execute anything.
     """
-    _refuse_what_is_no_checkpoint(path)
+    _refuse_other_files(path)
     try:
         # The published files store their command line as an argparse.Namespace.
         with torch.serialization.safe_globals([argparse.Namespace]):
@@ -172,7 +173,7 @@ def read_checkpoint(path: Path) -> Mapping[str, Any]:
         raise _damaged(path) from None
     if not isinstance(content, Mapping):
         raise InputError(
-            f"{path} holds a {type(content).__name__}, not a mapping of weights.", "Is it the right file?"
+            f"{path} contains a {type(content).__name__}, not a mapping of weights.", "Is it the right file?"
         )
     return content
 
@@ -184,7 +185,7 @@ def _damaged(path: Path) -> InputError:
     )
 
 
-def _refuse_what_is_no_checkpoint(path: Path) -> None:
+def _refuse_other_files(path: Path) -> None:
     try:
         with path.open("rb") as file:
             start = file.read(512)
@@ -198,6 +199,6 @@ def _refuse_what_is_no_checkpoint(path: Path) -> None:
         raise InputError(f"Checkpoint {path} is empty (0 bytes).", "Download it again.")
     if start.lstrip()[:1] == b"<":
         raise InputError(
-            f"{path} is an HTML or XML page, not a checkpoint: an error page was saved in its place.",
+            f"{path} is an HTML or XML page, not a checkpoint: an error page was saved instead.",
             "Delete it and download it again.",
         )

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from sfc_cli.core.checkpoint_layouts import LAYOUTS, read_checkpoint, recognise_architecture, recognise_layout
 from sfc_cli.core.encoders import load_encoder, read_trunk_state
-from sfc_cli.core.layouts import LAYOUTS, read_checkpoint, recognise_architecture, recognise_layout
 from sfc_cli.errors import InputError
 from tests.core import published
 
@@ -36,10 +36,10 @@ def _plain_pickle(content: object, path: Path) -> None:
     path.write_bytes(pickle.dumps(content, protocol=2))
 
 
-@pytest.mark.parametrize("place", ["weights", "arguments", "top"])
+@pytest.mark.parametrize("hidden_in", ["weights", "arguments", "top"])
 @pytest.mark.parametrize("save", [_zip, _legacy, _plain_pickle])
 def test_read_checkpoint__malicious_pickle_does_not_execute(
-    tmp_path: Path, save: Callable[[object, Path], None], place: str
+    tmp_path: Path, save: Callable[[object, Path], None], hidden_in: str
 ) -> None:
     marker, path = tmp_path / "executed", tmp_path / "bad.pth"
     evil = _Executes(marker)
@@ -47,7 +47,7 @@ def test_read_checkpoint__malicious_pickle_does_not_execute(
         "weights": {"model": {"online_encoder.conv1.weight": evil}},
         "arguments": {"model": {}, "args": argparse.Namespace(hook=evil)},
         "top": evil,
-    }[place]
+    }[hidden_in]
     save(content, path)
     # The file does execute where nothing holds it back.
     if save is _plain_pickle:
@@ -193,7 +193,7 @@ def test_trunk_state__older_crw_wraps_padded_convolutions() -> None:
     ids=str,
 )
 def test_recognise_layout__none_fits(checkpoint: dict[str, object]) -> None:
-    with pytest.raises(InputError, match="no checkpoint of a known layout") as caught:
+    with pytest.raises(InputError, match="no known checkpoint layout") as caught:
         recognise_layout(checkpoint, Path("some.pth"))
     assert "some.pth" in caught.value.message
     assert all(name in caught.value.hint for name in LAYOUTS)
