@@ -49,7 +49,7 @@ def golden(request: pytest.FixtureRequest) -> Golden:
     if request.param == "bundled":
         return Golden(BUNDLED)
     if not (SHARED / "golden").is_dir():
-        pytest.skip("the whole golden data (../shared/golden) is not here; the bundled part was tested")
+        pytest.skip("the whole golden data (../shared/golden) is not here")
     return Golden(SHARED / "golden")
 
 
