@@ -1,6 +1,7 @@
 """The house rules that a reader cannot see at a glance, kept by reading the source."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -98,6 +99,43 @@ def test_sources__never_print(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         called = node.func if isinstance(node, ast.Call) else None
         assert not (isinstance(called, ast.Name) and called.id == "print"), f"{path}:{node.lineno}"
+
+
+LIBRARY = [path for path in SOURCES if _room(_module(path)) not in ("commands", "main", "__main__")]
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=_module)
+def test_library__leaves_the_terminal_to_the_commands(path: Path) -> None:
+    content = path.read_text(encoding="utf-8")
+    for node in ast.walk(ast.parse(content)):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        assert not {"rich", "typer"} & {name.split(".")[0] for name in names}, f"{path}:{node.lineno}"
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=_module)
+def test_library__names_fields_and_not_options(path: Path) -> None:
+    for line, text in _texts(ast.parse(path.read_text(encoding="utf-8"))):
+        # What stands between backticks is a whole command for a user to type.
+        rest = re.sub(r"`[^`]*`", "", text)
+        assert not re.search(r"(?<![\w-])--[a-z]", rest), f"{path}:{line}: {text}"
+
+
+def _texts(node: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield every string; of one with values between its parts, the parts as one."""
+    if isinstance(node, ast.JoinedStr):
+        yield node.lineno, "".join(str(getattr(part, "value", "")) for part in node.values)
+    elif isinstance(node, ast.Constant):
+        if isinstance(node.value, str):
+            yield node.lineno, node.value
+    else:
+        for child in ast.iter_child_nodes(node):
+            yield from _texts(child)
+
+
+def test_sources__have_names_of_their_own() -> None:
+    names = [path.name for path in SOURCES if path.name != "__init__.py"]
+    assert sorted(names) == sorted(set(names))
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=_module)

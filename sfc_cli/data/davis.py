@@ -57,7 +57,7 @@ class DavisDataset:
         """Return a sequence's frame files in order of their names.
 
         Raises:
-            InputError: If the folder is missing or holds no frame, or two frames share a stem.
+            InputError: If the folder is missing or has no frames, or two frames share a stem.
         """
         folder = inside(self.root / "JPEGImages" / self.resolution, sequence)
         self._require_folder(folder, f"the frames of sequence {sequence}")
