@@ -1,6 +1,7 @@
 """The house rules that a reader cannot see at a glance, kept by reading the source."""
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
@@ -176,3 +177,16 @@ sys.exit(f"loaded: {{loaded}}" if loaded else 0)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+BENCHMARKS = sorted((PACKAGE.parent / "benchmarks").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.stem)
+def test_benchmarks__import_what_there_is(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "sfc_cli":
+            module = importlib.import_module(str(node.module))
+            for alias in node.names:
+                is_there = hasattr(module, alias.name) or _is_module(f"{node.module}.{alias.name}")
+                assert is_there, f"{path.name}:{node.lineno}: {node.module}.{alias.name}"
