@@ -66,7 +66,7 @@ def download(
     names: Names = None,
     checkpoints: Checkpoints = None,
     data: DataFolder = None,
-    force: Annotated[bool, typer.Option("--force", help="Fetch files that are already there again.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Download files again even if they are there.")] = False,
     mirror: Mirrors = None,
     given: Given = None,
     show: Annotated[
