@@ -66,7 +66,9 @@ def download(
     names: Names = None,
     checkpoints: Checkpoints = None,
     data: DataFolder = None,
-    force: Annotated[bool, typer.Option("--force", help="Download files again even if they are there.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Download files again even if they are there.")
+    ] = False,
     mirror: Mirrors = None,
     given: Given = None,
     show: Annotated[
