@@ -17,48 +17,51 @@ def convert(
         Path,
         typer.Argument(
             metavar="IN",
-            help="A folder of masks in any colours, or of cut-outs: <sequence>/<frame>.png; or of soft "
-            "labels, .npz; or of the released script's <video>_<t>_mask.png; a .zip of one; or a COCO .json. "
-            "For frame a video.",
+            help="A folder of masks in any colours or of cut-outs (<sequence>/<frame>.png), of soft labels "
+            "(.npz) or of the released script's files (<video>_<t>_mask.png); a .zip of such a folder; or a "
+            "COCO .json. For --to frame, a video.",
         ),
     ],
     output: Annotated[
-        Path, typer.Argument(metavar="OUT", help="The folder to write; for coco and zip, the file.")
+        Path,
+        typer.Argument(metavar="OUT", help="The folder to write; for --to coco, zip and frame, the file."),
     ],
     to: Annotated[
         Literal["davis", "overlay", "coco", "zip", "frame"],
         typer.Option(
-            help="davis: indexed PNGs; overlay: frames blended with their masks, JPEG; coco: one JSON with "
-            "run-length encoded masks; zip: a checked submission to a benchmark's server; frame: IN is a "
-            "video, OUT a PNG of one frame, to paint a mask on."
+            help="davis: indexed PNGs; overlay: JPEGs of frames blended with their masks; coco: one JSON "
+            "file of run-length encoded masks; zip: a checked submission to a benchmark's server; frame: one "
+            "frame of a video as a PNG, to paint a mask on."
         ),
     ] = "davis",
     at: Annotated[
         str | None,
-        typer.Option(help="Which frame, as 57, 3.5s or 1:05. [default: the first]", metavar="MOMENT"),
+        typer.Option(
+            help="--to frame: which frame, as 57, 3.5s or 1:05. [default: the first]", metavar="MOMENT"
+        ),
     ] = None,
     data: Annotated[
         str | None,
         typer.Option(
-            help="The data set (name or path) of the masks: gives names, sizes and frames. Needed for the "
-            "released script's files and for overlays; a submission is checked against it."
+            help="The masks' data set, by name or path, for names, sizes and frames. The released script's "
+            "files and overlays need it; a submission is checked against it."
         ),
     ] = None,
     split: Split = "val",
     layout: Annotated[
         Literal["davis", "youtube-vos"],
         typer.Option(
-            help="Whose layout --to zip and --data have: davis, <sequence>/<frame>.png in the zip, as MOSE "
-            "wants too; youtube-vos, the same below Annotations/, and no 480p in the data."
+            help="The layout of the zip and of --data. davis (for MOSE too): <sequence>/<frame>.png in the "
+            "zip; youtube-vos: the same below Annotations/, and no 480p folder in the data."
         ),
     ] = "davis",
     verbose: Verbose = False,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
-    """Convert masks: to DAVIS indexed PNGs, to COCO, to a submission, or to pictures to look at.
+    """Convert masks to indexed PNGs, COCO, submissions or pictures.
 
-    Converting what is converted already changes nothing. With --data masks are brought to the size of the
-    annotation; a submission must have it.
+    Converting twice changes nothing. With --data, masks are resized to the annotation; those of a submission
+    must have its size already.
     """
     from sfc_cli.conversion import convert_masks
     from sfc_cli.data.davis import DavisDataset

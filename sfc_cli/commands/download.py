@@ -23,7 +23,7 @@ _UNLIMITED_WIDTH = 1000
 Names = Annotated[
     list[str] | None,
     typer.Argument(
-        help="fc, crw, moco, simsiam, vfs, pixpro, imagenet, all of these with `all`, the data set davis, or "
+        help="fc, crw, moco, simsiam, vfs, pixpro, imagenet; `all` for all of these; the data set davis; or "
         "a name from `download:` in sfc.yaml.",
         show_default=False,
     ),
@@ -37,7 +37,7 @@ Mirrors = Annotated[
     typer.Option(
         metavar="URL",
         envvar="SFC_MIRROR",
-        help="Try URL/<file name> before the published addresses; may be given several times.",
+        help="Try URL/<file name> before the published addresses. May be repeated.",
     ),
 ]
 Given = Annotated[
@@ -45,18 +45,19 @@ Given = Annotated[
     typer.Option(
         "--from",
         metavar="PATH",
-        help="Take a file fetched by hand, or the files of a folder, and download nothing.",
+        help="Take a file that you fetched by hand, or the files in a folder, and download nothing.",
     ),
 ]
 Verify = Annotated[
     bool,
     typer.Option(
-        "--verify", help="Check what is there and download nothing; with --force, read every byte again."
+        "--verify", help="Check the files that are there and download nothing; with --force, read every byte."
     ),
 ]
 
 Json = Annotated[
-    bool, typer.Option("--json", help="Write one JSON object a line to standard output, for programs.")
+    bool,
+    typer.Option("--json", help="For programs: write progress to standard output, one JSON object a line."),
 ]
 
 
@@ -65,16 +66,18 @@ def download(
     names: Names = None,
     checkpoints: Checkpoints = None,
     data: DataFolder = None,
-    force: Annotated[bool, typer.Option("--force", help="Fetch again what is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Download files again even if they are there.")] = False,
     mirror: Mirrors = None,
     given: Given = None,
-    show: Annotated[bool, typer.Option("--list", help="Show what can be fetched and what is there.")] = False,
+    show: Annotated[
+        bool, typer.Option("--list", help="List what can be fetched, and what is there.")
+    ] = False,
     verify: Verify = False,
     jobs: Annotated[int, typer.Option(min=1, help="How many files to fetch at a time.")] = 1,
     json: Json = False,
     debug: Debug = False,  # noqa: ARG001  # its callback remembers it
 ) -> None:
-    """Fetch checkpoints and data sets: each is verified, and there whole or not at all."""
+    """Download checkpoints and data sets. Each is verified, and appears whole or not at all."""
     from sfc_cli.download.catalogue import read_catalogue
     from sfc_cli.download.obtain import Request, list_rows
     from sfc_cli.download.storage import Folders

@@ -17,38 +17,53 @@ Name = Annotated[str, typer.Argument(help="davis, youtube-vos, folder, jhmdb or 
 Truth = Annotated[
     str | None,
     typer.Option(
-        help="The truth: a data set's name (see `sfc propagate`) or a path. [default: the benchmark's name]"
+        help="The truth: a data set's name (see `sfc propagate`) or path. [default: the benchmark's name]"
     ),
 ]
 Results = Annotated[
     Path | None,
-    typer.Option(help="The masks, <sequence>/<frame>.png. [default: the newest run below results/<data>]"),
+    typer.Option(
+        help="The masks to score: <sequence>/<frame>.png. [default: the newest run below results/<data>]"
+    ),
 ]
 Split = Annotated[
-    str | None, typer.Option(help="[default: val; youtube-vos: valid; jhmdb: 1]", metavar="NAME")
+    str | None,
+    typer.Option(help="The split. [default: val; youtube-vos: valid; jhmdb: 1]", metavar="NAME"),
 ]
 Year = Annotated[
-    str | None, typer.Option(help="davis: 2017, every object; 2016, all but background. [default: 2017]")
+    str | None, typer.Option(help="davis: 2017 scores every object, 2016 all objects as one. [default: 2017]")
 ]
-Task = Annotated[str | None, typer.Option(help="davis: semi-supervised or unsupervised (matched proposals).")]
+Task = Annotated[
+    str | None,
+    typer.Option(
+        help="davis: semi-supervised, or unsupervised (proposals, matched to objects). "
+        "[default: semi-supervised]"
+    ),
+]
 AllowMissing = Annotated[
-    bool, typer.Option("--allow-missing", help="Score sequences without results as zero, and say so.")
+    bool, typer.Option("--allow-missing", help="Score sequences without results as zero, with a note.")
 ]
-Json = Annotated[Path | None, typer.Option(help="Write all numbers at full precision.", metavar="FILE")]
-Csv = Annotated[Path | None, typer.Option(help="Write the official DAVIS tool's two tables.", metavar="DIR")]
-PerFrame = Annotated[Path | None, typer.Option(help="Write J and F of each frame as CSV.", metavar="FILE")]
+Json = Annotated[
+    Path | None, typer.Option(help="Write all numbers at full precision as JSON.", metavar="FILE")
+]
+Csv = Annotated[
+    Path | None, typer.Option(help="Write the two tables of the official DAVIS tool.", metavar="DIR")
+]
+PerFrame = Annotated[Path | None, typer.Option(help="Write J and F of every frame as CSV.", metavar="FILE")]
 Page = Annotated[
     Path | None,
-    typer.Option(help="Write one HTML page: numbers, curves, worst frames, settings.", metavar="FILE"),
+    typer.Option(help="Write an HTML page of numbers, curves, worst frames and settings.", metavar="FILE"),
 ]
 Other = Annotated[
     Path | None, typer.Option(help="Compare with other results, object by object.", metavar="RESULTS")
 ]
 ShowPublished = Annotated[
     bool,
-    typer.Option("--published", help="Show the published row of the run's networks, and the difference."),
+    typer.Option("--published", help="Show the published numbers of the run's networks, and the difference."),
 ]
-Workers = Annotated[int | None, typer.Option(help="How many processes. [default: one a core]", metavar="N")]
+Workers = Annotated[
+    int | None, typer.Option(help="How many processes to use. [default: one a core]", metavar="N")
+]
 
 
 def evaluate(
@@ -70,7 +85,7 @@ def evaluate(
     verbose: Verbose = False,
     debug: Debug = False,  # noqa: ARG001  (acts in its callback)
 ) -> None:
-    """Score results against the truth with a benchmark's own numbers."""
+    """Score results against the truth, by the rules of a benchmark."""
     from sfc_cli.data.results import newest_run, runs_of
     from sfc_cli.evaluation.benchmarks import Benchmark, Outputs, require_benchmark
     from sfc_cli.settings.locations import find_data

@@ -16,82 +16,107 @@ if TYPE_CHECKING:
 
 _DEFAULT = PretrainingSettings()
 _DATA = (
-    "youtube-vos, another name from sfc.yaml, $SFC_DATA or ./data, or the path of a YouTube-VOS root, "
-    "a DAVIS root or any folder tree of images, in which each folder is a video."
+    "youtube-vos, another name from sfc.yaml, $SFC_DATA or ./data, or the path of a YouTube-VOS root, a "
+    "DAVIS root, or any tree of folders with images, where each folder is a video."
 )
 
 
 def pretrain(
     data: Annotated[str, typer.Option(help=_DATA)] = "youtube-vos",
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of checkpoints and metrics.")] = Path(
-        "runs/pretrain"
-    ),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The folder of checkpoints and metrics.")
+    ] = Path("runs/pretrain"),
     epochs: Annotated[int, typer.Option(help="Passes over the data.")] = _DEFAULT.epochs,
-    batch_size: Annotated[int, typer.Option(help="Frames a process and batch.")] = _DEFAULT.batch_size,
-    learning_rate: Annotated[float, typer.Option(help="Adam's, constant.")] = _DEFAULT.learning_rate,
-    crop_size: Annotated[int, typer.Option(help="Side of a view in pixels.")] = _DEFAULT.crop_size,
+    batch_size: Annotated[int, typer.Option(help="Frames in a batch of one process.")] = _DEFAULT.batch_size,
+    learning_rate: Annotated[
+        float, typer.Option(help="Adam's learning rate; it stays constant.")
+    ] = _DEFAULT.learning_rate,
+    crop_size: Annotated[int, typer.Option(help="The side of a view, in pixels.")] = _DEFAULT.crop_size,
     min_crop_area: Annotated[
-        float, typer.Option(help="Least share of the image in a view.")
+        float, typer.Option(help="The smallest share of an image's area in a view.")
     ] = _DEFAULT.min_crop_area,
     frames_per_video: Annotated[
         int,
         # The second name is an earlier one, still accepted.
-        typer.Option("--frames-per-video", "--clips-per-video", help="Most frames of a video in an epoch."),
+        typer.Option(
+            "--frames-per-video",
+            "--clips-per-video",
+            help="At most so many frames of each video in an epoch.",
+        ),
     ] = _DEFAULT.frames_per_video,
     pos_radius: Annotated[
-        float, typer.Option(help="Reach of positive pairs, in cell diagonals.")
+        float, typer.Option(help="How far apart cells of a positive pair may be, in cell diagonals.")
     ] = _DEFAULT.pos_radius,
-    momentum: Annotated[float, typer.Option(help="Of the target network at the start.")] = _DEFAULT.momentum,
-    seed: Annotated[int, typer.Option(help="Of weights, frames and crops.")] = _DEFAULT.seed,
+    momentum: Annotated[
+        float, typer.Option(help="The target network's momentum at the start.")
+    ] = _DEFAULT.momentum,
+    seed: Annotated[int, typer.Option(help="The seed of weights, frames and crops.")] = _DEFAULT.seed,
     arch: Annotated[Architecture, typer.Option(help="The trunk.")] = _DEFAULT.arch,
     last_layer: Annotated[
-        LastLayer, typer.Option(help="Last layer of the trunk while training.")
+        LastLayer, typer.Option(help="The trunk's last layer while training.")
     ] = _DEFAULT.last_layer,
     hidden_channels: Annotated[
-        int, typer.Option(help="Inner channels of projector and predictor.")
+        int, typer.Option(help="Channels inside projector and predictor.")
     ] = _DEFAULT.hidden_channels,
-    out_channels: Annotated[int, typer.Option(help="Channels of compared vectors.")] = _DEFAULT.out_channels,
+    out_channels: Annotated[
+        int, typer.Option(help="Channels of the vectors compared.")
+    ] = _DEFAULT.out_channels,
     precision: Annotated[
-        Precision, typer.Option(help="auto is bf16 on a card that has it, else fp32.")
+        Precision, typer.Option(help="auto is bf16 on a CUDA device that has it, fp32 elsewhere.")
     ] = _DEFAULT.precision,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    device: Annotated[
+        str, typer.Option(help="auto (a CUDA device if there is one), cpu, cuda, cuda:N or mps.")
+    ] = "auto",
     compile: Annotated[
         bool, typer.Option("--compile/--no-compile", help="Use torch.compile.")
     ] = _DEFAULT.compile,
-    accumulate: Annotated[int, typer.Option(help="Batches a step of the optimizer.")] = _DEFAULT.accumulate,
+    accumulate: Annotated[
+        int, typer.Option(help="How many batches make a step of the optimizer.")
+    ] = _DEFAULT.accumulate,
     sync_batchnorm: Annotated[
         bool,
-        typer.Option("--sync-batchnorm/--no-sync-batchnorm", help="Joint BatchNorm over all processes."),
+        typer.Option(
+            "--sync-batchnorm/--no-sync-batchnorm", help="Compute BatchNorm over all processes together."
+        ),
     ] = _DEFAULT.sync_batchnorm,
-    steps: Annotated[int | None, typer.Option(help="Stop after so many steps.")] = _DEFAULT.steps,
+    steps: Annotated[
+        int | None, typer.Option(help="Stop after so many steps; the schedule stays.")
+    ] = _DEFAULT.steps,
     workers: Annotated[
         int | None,
-        typer.Option(help="Decoding processes. [default: a card's share of the cores; 1 on a CPU]"),
+        typer.Option(
+            help="Processes that decode images. [default: the cores, shared by the cards; 1 on a CPU]"
+        ),
     ] = _DEFAULT.workers,
     decode: Annotated[Decode, typer.Option(help="What decodes JPEGs.")] = _DEFAULT.decode,
-    save_every: Annotated[int, typer.Option(help="Steps between saves.")] = _DEFAULT.save_every,
+    save_every: Annotated[
+        int, typer.Option(help="Save after so many steps, and after each epoch.")
+    ] = _DEFAULT.save_every,
     check_every: Annotated[
-        int, typer.Option(help="Epochs between quick checks on the bundled sample; 0 for none.")
+        int, typer.Option(help="Propagate the bundled sample as a check after so many epochs; 0 for never.")
     ] = _DEFAULT.check_every,
     max_unreadable: Annotated[
-        int, typer.Option(help="So many unreadable files are skipped; one more is an error.")
+        int, typer.Option(help="Skip up to so many unreadable files; one more is an error.")
     ] = _DEFAULT.max_unreadable,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the state in --output, if there is one.")
+        bool, typer.Option("--resume", help="Continue the training in --output, or start one.")
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Start again though --output has a training.")
+        bool, typer.Option("--overwrite", help="Start again and replace the training in --output.")
     ] = False,
     wandb: Annotated[bool, typer.Option("--wandb", help="Also report to Weights & Biases.")] = False,
     json_lines: Annotated[
-        bool, typer.Option("--json", help="Write progress as JSON lines to standard output.")
+        bool,
+        typer.Option(
+            "--json", help="For programs: write progress to standard output, one JSON object a line."
+        ),
     ] = False,
     debug: Debug = False,  # noqa: ARG001 - its callback acts
 ) -> None:
-    """Train the fine-grained network without any labels.
+    """Train the fine-grained network, without any labels.
 
-    Writes <output>/pretrained_fc.pth, which `sfc propagate --fc PATH` reads, state.pt for --resume,
-    metrics.jsonl and settings.json. Start it with `torchrun -m sfc_cli pretrain …` for several cards.
+    Writes pretrained_fc.pth, which `sfc propagate --fc PATH` reads, to <output>, with state.pt for --resume,
+    metrics.jsonl and settings.json. For several cards start it with `torchrun -m sfc_cli pretrain …`.
     """
     settings = PretrainingSettings(
         epochs=epochs,

@@ -52,11 +52,12 @@ def propagate(
     verbose: Verbose = False,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
-    """Propagate masks through a video of yours, or each sequence's first mask through a data set.
+    """Propagate masks through a video or a data set.
 
-    `sfc propagate CLIP --mask FIRST.png -o OUT` for your own video, `sfc propagate --data davis` for a data
-    set; by default with the bundled network `mini`. Writes <output>/<sequence>/<frame>.png (indexed) and
-    run.json. An interrupted run continues when the same command is typed again.
+    `sfc propagate CLIP --mask FIRST.png -o OUT` takes your own video, `sfc propagate --data davis` a data
+    set. The default network is `mini`, which comes with sfc. Masks are written as indexed PNGs to
+    <output>/<sequence>/<frame>.png, with run.json beside them. To continue an interrupted run, type the same
+    command again.
     """
     _require_one_subject(clip, mask, {"--data": data, "--split": split, "--sequences": sequences}, ctx)
 

@@ -29,8 +29,8 @@ VideoFiles = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="CLIP",
-        help="Your own footage: a video, a folder of images, a pattern such as 'shots/*.jpg', or images. "
-        "Without it, a data set is propagated.",
+        help="Your own video: a video file, a folder of images, a pattern such as 'shots/*.jpg', or several "
+        "images. Without it, a data set is propagated.",
     ),
 ]
 Masks = Annotated[
@@ -38,32 +38,36 @@ Masks = Annotated[
     typer.Option(
         "--mask",
         metavar="[FRAME:]FILE",
-        help="A painted mask of the clip's first frame, or of the frame before the colon: its number from 0, "
-        "a time (3.5s) or its file's name. Several: objects follow from the mask that showed them last.",
+        help="A painted mask of the video's first frame, or of the frame named before the colon: its number "
+        "from 0, a time (3.5s) or its file name. May be repeated: each object follows from the last mask "
+        "that shows it.",
     ),
 ]
 BothWays = Annotated[
-    bool, typer.Option("--both-ways", help="Video: propagate masks to the frames before them, too.")
+    bool, typer.Option("--both-ways", help="Video: also propagate masks to the frames before them.")
 ]
 Start = Annotated[
-    str | None, typer.Option(metavar="MOMENT", help="Video: the first frame, as 57, 3.5s or 1:05.")
+    str | None, typer.Option(metavar="MOMENT", help="Video: the first frame to take, as 57, 3.5s or 1:05.")
 ]
-End = Annotated[str | None, typer.Option(metavar="MOMENT", help="Video: the first frame left out.")]
+End = Annotated[
+    str | None, typer.Option(metavar="MOMENT", help="Video: the frame to stop before, as 57, 3.5s or 1:05.")
+]
 Every = Annotated[
-    str | None, typer.Option(metavar="STEP", help="Video: every so many frames (2) or seconds (0.5s).")
+    str | None,
+    typer.Option(metavar="STEP", help="Video: take every second frame (2), or one each half second (0.5s)."),
 ]
 Size = Annotated[
     int | None,
     typer.Option(
         min=0,
         metavar="PIXELS",
-        help="Video: the short side that the networks see; masks keep the clip's size. 0 for the clip's own. "
-        f"[default: {DEFAULT_SIZE}]",
+        help="Video: shrink frames to this short side for the networks; 0 keeps them as they are. Masks "
+        f"always have the video's size. [default: {DEFAULT_SIZE}]",
     ),
 ]
 Fps = Annotated[
     float | None,
-    typer.Option("--fps", metavar="RATE", help="Clip of images: frames a second.  [default: 24]"),
+    typer.Option("--fps", metavar="RATE", help="Images: frames per second. [default: 24]"),
 ]
 
 # The parameters that only a video of one's own has.
@@ -73,15 +77,17 @@ DataSet = Annotated[
     str | None,
     typer.Option(
         help="A data set's name (sample, davis, or a name from sfc.yaml, $SFC_DATA or ./data) or a path to a "
-        "folder in the DAVIS layout; JHMDB's and VIP's are recognised too. [default: davis]",
+        "folder in the DAVIS layout; those of JHMDB and VIP are recognised too. [default: davis]",
         metavar="NAME",
     ),
 ]
-DataSplit = Annotated[str | None, typer.Option(help="The split. [default: val; 1 for JHMDB]", metavar="NAME")]
+DataSplit = Annotated[
+    str | None, typer.Option(help="The data set's split. [default: val; 1 for JHMDB]", metavar="NAME")
+]
 FineGrained = Annotated[
     str | None,
     typer.Option(
-        help="Fine-grained network: fine-grained, crw, mini, imagenet18, random18, a .pth file.",
+        help="Fine-grained network: fine-grained, crw, mini, imagenet18, random18, or a .pth file.",
         metavar="NAME",
     ),
 ]
@@ -94,30 +100,38 @@ Semantic = Annotated[
 ]
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", help="Where masks go. [default: results/<data>/<fc>+<semantic>]"),
+    typer.Option("--output", "-o", help="The folder of results. [default: results/<data>/<fc>+<semantic>]"),
 ]
 Overlay = Annotated[
     OverlayKind | None,
     typer.Option(
-        help="Frames blended with their masks, in <output>/overlay: an MP4 (also with no word after "
-        "--overlay), JPEGs, or a GIF of a short clip.",
+        help="Write frames blended with their masks to <output>/overlay: an MP4 (also for --overlay "
+        "alone), JPEGs, or a GIF of a short video.",
     ),
 ]
 Cutout = Annotated[
-    bool, typer.Option("--cutout", help="The objects alone, as transparent PNGs in <output>/cutout.")
+    bool, typer.Option("--cutout", help="Write the objects alone as transparent PNGs to <output>/cutout.")
 ]
-Soft = Annotated[bool, typer.Option("--soft", help="Soft labels as float16 .npz files in <output>/soft.")]
-TopK = Annotated[int | None, typer.Option(help=f"Context cells that vote for a cell. {_defaults('top_k')}")]
+Soft = Annotated[
+    bool, typer.Option("--soft", help="Write soft labels as float16 .npz files to <output>/soft.")
+]
+TopK = Annotated[
+    int | None, typer.Option(help=f"How many context cells vote for a cell. {_defaults('top_k')}")
+]
 Radius = Annotated[
-    float | None, typer.Option(help=f"Reach on the feature grid, in cells. {_defaults('radius')}")
+    float | None,
+    typer.Option(
+        help=f"How near cells of the latest frames must be to vote, in cells. {_defaults('radius')}"
+    ),
 ]
 Temperature = Annotated[
-    float | None, typer.Option(help=f"Divides the affinities. {_defaults('temperature')}")
+    float | None,
+    typer.Option(help=f"Divides affinities before the softmax. {_defaults('temperature')}"),
 ]
 ContextFrames = Annotated[
     int | None,
     typer.Option(
-        help=f"Frames before the target that vote, besides the first. {_defaults('context_frames')}"
+        help=f"How many of the latest frames vote, besides the first. {_defaults('context_frames')}"
     ),
 ]
 FusionWeight = Annotated[
@@ -128,24 +142,28 @@ BatchNorm = Annotated[
     BatchNormMode | None,
     typer.Option(
         help="`released` repeats the released code's BatchNorm step on an all-zero image, which the "
-        "published numbers contain; `checkpoint` takes the statistics as stored.  [default: released]"
+        "published numbers contain; `checkpoint` uses the statistics as stored. [default: released]"
     ),
 ]
 Device = Annotated[
-    str, typer.Option(help="auto (CUDA where there is a card), cpu, cuda, cuda:N or mps.", metavar="NAME")
+    str, typer.Option(help="auto (a CUDA device if there is one), cpu, cuda, cuda:N or mps.", metavar="NAME")
 ]
 BackendName = Annotated[
     Backend, typer.Option(help="How affinities are computed; all give the same masks up to ties.")
 ]
 PrecisionName = Annotated[
     Precision,
-    typer.Option(help="`fast` lets a CUDA card compute in half precision; no effect on a CPU."),
+    typer.Option(help="`fast` lets a CUDA device compute in half precision; it changes nothing on a CPU."),
 ]
 Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace other results; do complete sequences again.")
+    bool,
+    typer.Option(
+        "--overwrite", help="Replace results of other settings; propagate complete sequences again."
+    ),
 ]
 JsonLines = Annotated[
-    bool, typer.Option("--json", help="Write progress as JSON lines to standard output, for programs.")
+    bool,
+    typer.Option("--json", help="For programs: write progress to standard output, one JSON object a line."),
 ]
 
 # Options whose value may be left out, which Typer does not offer: their words, and the default among them.
