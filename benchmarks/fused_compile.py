@@ -62,15 +62,15 @@ class Launch:
 def launches(channels: int, top_k: int, radius: float, precision: str) -> list[dict[str, Any]]:
     """Return the compile-time arguments with which the matcher launches the two kernels."""
     stands = [Launch(), Launch()]
-    originals = kernels.select_kernel, kernels.vote_kernel, fused.is_supported
+    originals = kernels.select_kernel, kernels.vote_kernel, fused.why_not_fused
     kernels.select_kernel, kernels.vote_kernel = stands
-    fused.is_supported = lambda *_: None
+    fused.why_not_fused = lambda *_: None
     try:
         settings = PropagationSettings(top_k=top_k, radius=radius, context_frames=1)
         first = torch.ones(channels, *SIZE)
         fused.FusedMatcher(first, settings, precision).advance(first[None])
     finally:
-        kernels.select_kernel, kernels.vote_kernel, fused.is_supported = originals
+        kernels.select_kernel, kernels.vote_kernel, fused.why_not_fused = originals
     return [stand.options for stand in stands]
 
 

@@ -13,6 +13,7 @@ import argparse
 import shutil
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,34 +26,32 @@ from sfc_cli.core.propagation import backend_for
 from sfc_cli.data.davis import DavisDataset
 from sfc_cli.data.frames import read_frame
 from sfc_cli.data.masks import read_first_mask, write_mask
-from sfc_cli.inference.jobs import Job
+from sfc_cli.data.results import ResultsFolder
+from sfc_cli.inference.anchors import MaskAnchors
+from sfc_cli.inference.propagator import VideoPropagator
 from sfc_cli.inference.record import RunRecord
-from sfc_cli.inference.runner import run_jobs
-from sfc_cli.inference.video import VideoPropagator
+from sfc_cli.inference.sequence_run import SequenceRun
+from sfc_cli.inference.sequences import FrameFiles, FrameSequence
+from sfc_cli.progress import Silent
 from sfc_cli.settings import preset_for
 from sfc_cli.settings.locations import find_data
+from sfc_cli.settings.propagation import MASKS_ALONE
 
 
-class Clock:
+class Clock(Silent):
     """An observer that notes when each frame was handed over."""
 
     def __init__(self) -> None:
         self.times: list[float] = []
 
-    def plan(self, frames: int) -> None: ...
-
-    def sequence(self, name: str, frames: int) -> None:
+    def begin(self, part: str, total: int | None = None, done: int = 0) -> None:
         self.times = [time.perf_counter()]
 
-    def frame(self) -> None:
+    def advance(self, part: str, count: int = 1, text: str = "", **facts: object) -> None:
         self.times.append(time.perf_counter())
 
-    def finished(self, name: str, frames: int, seconds: float) -> None: ...
 
-    def skipped(self, name: str) -> None: ...
-
-
-def looped_job(name: str, frames: int, size: float, folder: Path) -> Job:
+def looped_sequence(name: str, frames: int, size: float, folder: Path) -> FrameSequence:
     """Make a sequence of so many frames from the sample, played to and fro, at a share of its size."""
     import cv2
 
@@ -72,7 +71,12 @@ def looped_job(name: str, frames: int, size: float, folder: Path) -> Job:
     mask = read_first_mask(dataset.first_annotation("car-shadow", source[0]))
     height, width = read_frame(paths[0]).shape[:2]
     mask = np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST))
-    return Job(name=name, frames=tuple(paths), first_mask=mask)
+    return FrameSequence(
+        name=name,
+        frames=FrameFiles(tuple(paths), (height, width)),
+        anchors=MaskAnchors({0: mask}),
+        expected=frames,
+    )
 
 
 def main() -> None:
@@ -96,7 +100,7 @@ def main() -> None:
     propagator = VideoPropagator(extractor, settings, backend=backend)
     folder = Path(tempfile.mkdtemp(prefix="sfc-pipeline-"))
     try:
-        job = looped_job("timed", options.frames, options.size, folder)
+        sequence = looped_sequence("timed", options.frames, options.size, folder)
         record = RunRecord(
             dataset="sample",
             data=folder,
@@ -109,18 +113,28 @@ def main() -> None:
             backend=backend,
         )
         clock = Clock()
-        run_jobs([looped_job("warm-up", 3, options.size, folder)], propagator, folder / "out", record, clock)
+        run = SequenceRun(
+            sequence=sequence,
+            results=ResultsFolder(folder / "out"),
+            record=record,
+            choice=MASKS_ALONE,
+            progress=clock,
+        )
+        warm_up = looped_sequence("warm-up", 3, options.size, folder)
+        replace(run, sequence=warm_up).propagate(propagator)
         started = time.perf_counter()
-        run_jobs([job], propagator, folder / "out", record, clock)
+        run.propagate(propagator)
         seconds = time.perf_counter() - started
         # From frame 22 on the context is full: the steady state that targets are stated for.
         steady = np.diff(clock.times)[22:]
-        frame = read_frame(job.frames[0])
+        frame = read_frame(sequence.frames.paths[0])
         batch = torch.from_numpy(frame)[None]
         alone = {
-            "decode_s": min(timed(lambda: read_frame(job.frames[1])) for _ in range(3)),
+            "decode_s": min(timed(lambda: read_frame(sequence.frames.paths[1])) for _ in range(3)),
             "features_s": min(timed(lambda: extractor(batch), device=options.device) for _ in range(3)),
-            "write_s": min(timed(lambda: write_mask(folder / "m.png", job.first_mask)) for _ in range(3)),
+            "write_s": min(
+                timed(lambda: write_mask(folder / "m.png", sequence.anchors.masks[0])) for _ in range(3)
+            ),
         }
         report(
             "pipeline",

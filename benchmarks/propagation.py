@@ -2,13 +2,14 @@
 
     python benchmarks/propagation.py [--channels 256 1280] [--oracle-frames 2] [--frames 8]
 
-Correctness comes first: a backend whose votes differ from the oracle's is not timed. "Needed" counts the
+Correctness comes first: a backend whose labels differ from the oracle's is not timed. "Needed" counts the
 products inside the window and with frame 0; "dense" is what the oracle computes.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,12 +17,15 @@ from measure import copy_ceiling, gemm_ceiling, peak_memory_gb, report, summary,
 from torch import Tensor
 from torch.nn import functional
 
-from sfc_cli.core.propagation.matching import Matcher
-from sfc_cli.core.propagation.reference import ReferenceMatcher, within_radius
+from sfc_cli.core.propagation.matching import Matcher, pairs_within_radius, slot_of, window_frames
+from sfc_cli.core.propagation.reference import propagate_frame
 from sfc_cli.core.propagation.windowed import WindowedMatcher
 from sfc_cli.settings import PRESETS, PropagationSettings
 
 HEIGHT, WIDTH = 60, 107  # 480×854 pixels
+LABELS = 4
+
+OracleCall = Callable[[], Tensor]
 
 
 def features_like_a_video(frames: int, channels: int, device: str) -> Tensor:
@@ -36,7 +40,7 @@ def features_like_a_video(frames: int, channels: int, device: str) -> Tensor:
 def flop(channels: int, settings: PropagationSettings) -> tuple[float, float]:
     """Return the FLOPs that a full context needs per frame, and those of the dense form."""
     cells = HEIGHT * WIDTH
-    pairs = int(within_radius(HEIGHT, WIDTH, settings.radius).sum())
+    pairs = int(pairs_within_radius(HEIGHT, WIDTH, settings.radius).sum())
     needed = 2.0 * channels * (pairs * settings.context_frames + cells**2)
     return needed, 2.0 * channels * cells**2 * (settings.context_frames + 1)
 
@@ -47,17 +51,20 @@ def fill(matcher: Matcher, features: Tensor) -> None:
         matcher.advance(frame[None])
 
 
-def skip_to_full_context(oracle: ReferenceMatcher, features: Tensor) -> None:
-    """Put the oracle where ``fill`` leaves a matcher, without computing the frames before."""
-    last = oracle.settings.context_frames + 1
-    oracle._features = {0: features[0].flatten(1)} | {t: features[t].flatten(1) for t in range(2, last + 1)}
-    oracle.target = last + 1
+def oracle_for(target: int, features: Tensor, memory: Tensor, settings: PropagationSettings) -> OracleCall:
+    """Return the oracle's work on one frame, whose context has the labels of a memory [1+F, K, h, w]."""
+    context = [0, *window_frames(target, settings.context_frames)]
+    labels = memory[[slot_of(frame, settings.context_frames) for frame in context]]
+    arguments = features[target], features[context], labels, settings
+    return lambda: propagate_frame(*arguments)
 
 
-def agreement(matcher: Matcher, oracle: Matcher, frame: Tensor) -> float:
-    """Return the share of cells whose votes come from the same context cells in both."""
-    first = matcher.advance(frame[None]).sources.sort(-1).values
-    return float((first == oracle.advance(frame[None]).sources.sort(-1).values).all(-1).double().mean())
+def agreement(matcher: Matcher, oracle: OracleCall, frame: Tensor, memory: Tensor) -> float:
+    """Return the share of cells whose labels the matcher's votes and the oracle mix alike."""
+    weights, sources = matcher.advance(frame[None])
+    rows = memory.permute(0, 2, 3, 1).flatten(0, 2)  # [(1+F)·N, K]
+    found = (rows[sources[0]] * weights[0, ..., None]).sum(1)  # [N, K]
+    return float(((found - oracle().flatten(1).T).abs() < 1e-4).all(1).double().mean())
 
 
 def make_backends(device: str) -> dict[str, type[Matcher]]:
@@ -77,7 +84,8 @@ def measure(channels: int, device: str, frames: int, oracle_frames: int) -> dict
     context = settings.context_frames
     features = features_like_a_video(context + 2 + max(frames, 1), channels, device)
     ceiling = gemm_ceiling(device)
-    oracle = ReferenceMatcher(features[0], settings)
+    memory = torch.rand(1 + context, LABELS, HEIGHT, WIDTH, device=device)
+    oracle = oracle_for(context + 2, features, memory, settings)
     result: dict[str, Any] = {
         "channels": channels,
         "needed_gflop": round(needed / 1e9, 1),
@@ -88,17 +96,15 @@ def measure(channels: int, device: str, frames: int, oracle_frames: int) -> dict
     for name, kind in make_backends(device).items():
         matcher = kind(features[0], settings)
         fill(matcher, features)
-        skip_to_full_context(oracle, features)
-        same = agreement(matcher, oracle, features[context + 2])
-        result[name] = {"same_votes": round(same, 5)}
+        same = agreement(matcher, oracle, features[context + 2], memory)
+        result[name] = {"same_labels": round(same, 5)}
         if same > 0.999:
             matchers[name] = matcher
     times: dict[str, list[float]] = {name: [] for name in matchers}
     oracle_times = []
     for round_number in range(max(1, oracle_frames)):
-        skip_to_full_context(oracle, features)
         if oracle_frames:
-            oracle_times.append(timed(lambda: oracle.advance(features[context + 2, None]), device=device))
+            oracle_times.append(timed(oracle, device=device))
         for name, matcher in matchers.items():
             for number in range(round_number, frames, max(1, oracle_frames)):
                 frame = features[context + 2 + number, None]

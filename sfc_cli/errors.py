@@ -14,7 +14,7 @@ class SfcError(Exception):
         hint: What to do next; may be empty.
 
     Both name settings and arguments by their Python names between backticks, as in "`top_k` is 0."; the
-    command line shows its own options in their place.
+    command line shows its own options instead.
     """
 
     exit_code = 1

@@ -1,6 +1,8 @@
 """The house rules that a reader cannot see at a glance, kept by reading the source."""
 
 import ast
+import importlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -100,6 +102,43 @@ def test_sources__never_print(path: Path) -> None:
         assert not (isinstance(called, ast.Name) and called.id == "print"), f"{path}:{node.lineno}"
 
 
+LIBRARY = [path for path in SOURCES if _room(_module(path)) not in ("commands", "main", "__main__")]
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=_module)
+def test_library__leaves_the_terminal_to_the_commands(path: Path) -> None:
+    content = path.read_text(encoding="utf-8")
+    for node in ast.walk(ast.parse(content)):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        assert not {"rich", "typer"} & {name.split(".")[0] for name in names}, f"{path}:{node.lineno}"
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=_module)
+def test_library__names_fields_and_not_options(path: Path) -> None:
+    for line, text in _texts(ast.parse(path.read_text(encoding="utf-8"))):
+        # What stands between backticks is a whole command for a user to type.
+        rest = re.sub(r"`[^`]*`", "", text)
+        assert not re.search(r"(?<![\w-])--[a-z]", rest), f"{path}:{line}: {text}"
+
+
+def _texts(node: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield every string; of one with values between its parts, the parts as one."""
+    if isinstance(node, ast.JoinedStr):
+        yield node.lineno, "".join(str(getattr(part, "value", "")) for part in node.values)
+    elif isinstance(node, ast.Constant):
+        if isinstance(node.value, str):
+            yield node.lineno, node.value
+    else:
+        for child in ast.iter_child_nodes(node):
+            yield from _texts(child)
+
+
+def test_sources__have_names_of_their_own() -> None:
+    names = [path.name for path in SOURCES if path.name != "__init__.py"]
+    assert sorted(names) == sorted(set(names))
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=_module)
 def test_sources__assert_only_what_types_cannot_say(path: Path) -> None:
     # Bad input raises an error of ours; an assert may only tell the type checker what is certain.
@@ -138,3 +177,16 @@ sys.exit(f"loaded: {{loaded}}" if loaded else 0)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+BENCHMARKS = sorted((PACKAGE.parent / "benchmarks").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.stem)
+def test_benchmarks__import_what_there_is(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "sfc_cli":
+            module = importlib.import_module(str(node.module))
+            for alias in node.names:
+                is_there = hasattr(module, alias.name) or _is_module(f"{node.module}.{alias.name}")
+                assert is_there, f"{path.name}:{node.lineno}: {node.module}.{alias.name}"

@@ -28,7 +28,7 @@ def open_display(
     """Give the display that suits standard error.
 
     Args:
-        command: The Click command, whose options are shown in the place of the library's fields.
+        command: The Click command, whose options are shown instead of the library's fields.
         json_lines: Write one JSON object a line to standard output instead.
         each_part: The parts go on side by side: on a terminal each has a bar of its own.
     """

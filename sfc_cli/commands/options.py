@@ -51,7 +51,7 @@ _FIELD = re.compile(r"`(\w+)`")
 
 
 def in_options(text: str, command: Any) -> str:
-    """Put a command's own options in the place of the fields that an error of the library names.
+    """Replace the fields that the library names by a command's own options.
 
     Args:
         text: Such as "`top_k` is 0."

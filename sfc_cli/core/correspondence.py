@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name that PyTorch's own code uses
 
 from sfc_cli.core.matching_loss import matching_loss
-from sfc_cli.core.trunk import Architecture, Trunk
-
-LastLayer = Literal["layer3", "layer4"]
-
-# Channels after a layer of ResNet-18 and ResNet-50.
-_CHANNELS: dict[tuple[str, str], int] = {
-    ("resnet18", "layer3"): 256,
-    ("resnet18", "layer4"): 512,
-    ("resnet50", "layer3"): 1024,
-    ("resnet50", "layer4"): 2048,
-}
+from sfc_cli.core.trunk import CHANNELS, Trunk
+from sfc_cli.settings.pretraining import Architecture, LastLayer
 
 
 def momentum_at(step: int, total_steps: int, base: float = 0.99) -> float:
@@ -81,7 +71,7 @@ class Correspondence(nn.Module):
     ) -> None:
         super().__init__()
         self.online_encoder = Trunk(architecture, last_layer=last_layer)
-        self.online_projector = Head(_CHANNELS[architecture, last_layer], hidden_channels, out_channels)
+        self.online_projector = Head(CHANNELS[architecture, last_layer], hidden_channels, out_channels)
         self.predictor = Head(out_channels, hidden_channels, out_channels)
         _end_residual_blocks_at_zero(self.online_encoder)
         self.target_encoder = copy.deepcopy(self.online_encoder).requires_grad_(False)

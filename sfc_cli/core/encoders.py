@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from sfc_cli.core import manifest
-from sfc_cli.core.layouts import LAYOUTS, read_checkpoint, recognise_architecture, recognise_layout
-from sfc_cli.core.trunk import CHANNELS, Architecture, Padding, Trunk, step_batchnorm_on_zeros
-from sfc_cli.errors import InputError, UsageError
+from sfc_cli.core.checkpoint_layouts import read_checkpoint, recognise_architecture, recognise_layout
+from sfc_cli.core.trunk import Padding, Trunk, step_batchnorm_on_zeros
+from sfc_cli.errors import InputError, UsageError, require_choice
 from sfc_cli.settings.locations import assets_folder
+from sfc_cli.settings.pretraining import Architecture
 from sfc_cli.settings.propagation import BatchNormMode
 
 logger = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ _SUFFIXES = (".pth", ".pt", ".tar")
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderEntry:
-    """One encoder that has a name on the command line.
+    """One encoder that has a name.
 
     Args:
         architecture: The trunk.
@@ -86,7 +87,7 @@ class EncoderSource:
     Args:
         name: The name or path as given.
         path: The checkpoint; None for a random trunk.
-        architecture: The trunk it must hold; None to recognise it from the keys.
+        architecture: The trunk it must be; None to recognise it from the keys.
         layout: The layout it must have; None to recognise it from the keys.
     """
 
@@ -105,28 +106,27 @@ def find_encoder(name: str, checkpoints: Path) -> EncoderSource:
     """
     entry = ENCODERS.get(name)
     if entry is None:
-        path = Path(name).expanduser()
-        if not path.is_file():
-            if os.sep in name or path.suffix in _SUFFIXES:
+        given = Path(name).expanduser()
+        if not given.is_file():
+            if os.sep in name or given.suffix in _SUFFIXES:
                 raise InputError(
-                    f"Checkpoint {path} is missing.", "Check the path, or type `sfc download --list`."
+                    f"Checkpoint {given} is missing.", "Check the path, or type `sfc download --list`."
                 )
             raise UsageError(
                 f"No encoder {name!r}: it is neither a name nor a file.",
                 f"Names: {', '.join(ENCODERS)}; or give the path of a .pth file.",
             )
-        return EncoderSource(name=name, path=path, architecture=None, layout=None)
+        return EncoderSource(name=name, path=given, architecture=None, layout=None)
+    path: Path | None = None
     if entry.bundled is not None:
-        bundled = assets_folder() / entry.bundled
-        return EncoderSource(name=name, path=bundled, architecture=entry.architecture, layout=entry.layout)
-    if entry.file is None:
-        return EncoderSource(name=name, path=None, architecture=entry.architecture, layout=None)
-    path = checkpoints / entry.file
-    if not path.is_file():
-        raise InputError(
-            f"Encoder {name} needs {path}, which is missing.",
-            f"Type `sfc download {entry.download}`, or name the folder with --checkpoints.",
-        )
+        path = assets_folder() / entry.bundled
+    elif entry.file is not None:
+        path = checkpoints / entry.file
+        if not path.is_file():
+            raise InputError(
+                f"Encoder {name} needs {path}, which is missing.",
+                f"Type `sfc download {entry.download}`, or name the folder with `checkpoints`.",
+            )
     return EncoderSource(name=name, path=path, architecture=entry.architecture, layout=entry.layout)
 
 
@@ -154,11 +154,7 @@ def load_encoder(
         InputError: If the file is missing, damaged, unsafe, of another depth, lacks a tensor, or is no longer
             the file that the manifest beside it records.
     """
-    if batchnorm not in get_args(BatchNormMode):
-        raise UsageError(
-            f"--batchnorm {batchnorm!r} is not known.",
-            f"Choose one of: {', '.join(get_args(BatchNormMode))}.",
-        )
+    require_choice("batchnorm", batchnorm, get_args(BatchNormMode))
     source = find_encoder(name, checkpoints)
     if source.path is None:
         assert source.architecture is not None  # every entry without a file names its trunk
@@ -172,7 +168,10 @@ def load_encoder(
             source.path, architecture=source.architecture, layout=source.layout
         )
         trunk = Trunk(architecture, padding=padding)
-        _load_strictly(trunk, state, source.path)
+        wanted = trunk.state_dict()
+        _check_complete(wanted, state, source.path)
+        trunk.load_state_dict({key: state[key] for key in wanted})
+        logger.info("%s: loaded %d tensors into a %s trunk", source.path, len(wanted), architecture)
     trunk.eval().requires_grad_(False)
     if batchnorm == "released":
         step_batchnorm_on_zeros(trunk)
@@ -186,7 +185,7 @@ def read_trunk_state(
 
     Args:
         path: The checkpoint.
-        architecture: The trunk it must hold; None to recognise it.
+        architecture: The trunk it must be; None to recognise it.
         layout: The layout it must have; None to recognise it.
 
     Returns:
@@ -200,19 +199,19 @@ def read_trunk_state(
     if layout is not None and found_layout.name != layout:
         raise InputError(
             f"{path} has the layout of {found_layout.name}, not of {layout}.",
-            "The file lies under a wrong name; download it again, or give its path to --fc or --semantic.",
+            "The file has the wrong name: download it again, or choose the network by its path.",
         )
     state = found_layout.trunk_state(checkpoint)
     found = recognise_architecture(state, path)
     if architecture is not None and found != architecture:
         raise InputError(f"{path} holds a {found}, but a {architecture} is needed.", "Is it the right file?")
-    return state, found, LAYOUTS[found_layout.name].padding
+    return state, found, found_layout.padding
 
 
 def verify_checkpoint(
     path: Path, *, architecture: Architecture | None = None, layout: str | None = None
 ) -> None:
-    """Make sure that a checkpoint opens safely and holds every tensor of its trunk.
+    """Make sure that a checkpoint opens safely and has every tensor of its trunk.
 
     Raises:
         InputError: Naming what is wrong.
@@ -221,13 +220,6 @@ def verify_checkpoint(
     with torch.device("meta"):
         trunk = Trunk(found, padding=padding)
     _check_complete(trunk.state_dict(), state, path)
-
-
-def _load_strictly(trunk: Trunk, state: Mapping[str, Tensor], path: Path) -> None:
-    wanted = trunk.state_dict()
-    _check_complete(wanted, state, path)
-    trunk.load_state_dict({key: state[key] for key in wanted})
-    logger.info("%s: matched %d of %d tensors", path, len(wanted), len(wanted))
 
 
 def _check_complete(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor], path: Path) -> None:
@@ -245,8 +237,3 @@ def _check_complete(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor], p
                 f"{path}: {key} has the shape {tuple(state[key].shape)} instead of {tuple(tensor.shape)}.",
                 "Is it the right file?",
             )
-
-
-def channels_of(trunk: Trunk) -> int:
-    """Return the number of channels of a trunk's feature map after ``layer3``."""
-    return CHANNELS[trunk.architecture]

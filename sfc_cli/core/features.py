@@ -1,7 +1,7 @@
 """From frames to unit features, and the fusion of two networks.
 
-Letters used in every shape of this package: B batch, T frames, C channels, K labels with background, H×W
-pixels, h×w feature cells, N = h·w, k = top_k.
+Letters in the shapes of this package: B batch, T frames of a video, F context_frames, C channels, K labels
+with the background, H×W pixels, h×w feature cells, N = h·w, k = top_k.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from sfc_cli.core.trunk import Trunk
-from sfc_cli.errors import UsageError
+from sfc_cli.errors import UsageError, require_choice
 from sfc_cli.settings.propagation import Precision
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -32,7 +32,7 @@ def normalise_frames(frames: Tensor) -> Tensor:
 
 
 def fuse_features(fine_grained: Tensor, semantic: Tensor, fusion_weight: float) -> Tensor:
-    """Fuse two networks' unit features: concatenate(λ·fine-grained, semantic), made unit again (SFC).
+    """Fuse two networks' unit features: concatenate(λ·fine-grained, semantic), scaled to unit norm (SFC).
 
     Args:
         fine_grained: [B, C1, h, w], unit norm.
@@ -69,9 +69,8 @@ class FeatureExtractor:
         precision: Precision = "exact",
     ) -> None:
         if len(trunks) not in (1, 2):
-            raise UsageError("No network is chosen.", "Give --fc, --semantic or both.")
-        if precision not in get_args(Precision):
-            raise UsageError(f"--precision {precision!r} is not known.", "Choose exact or fast.")
+            raise UsageError("No network is chosen.", "Give `fine_grained`, `semantic` or both.")
+        require_choice("precision", precision, get_args(Precision))
         self.device = torch.device(device)
         self.fusion_weight = fusion_weight
         self.precision = precision
@@ -108,6 +107,7 @@ class FeatureExtractor:
 def fold_batchnorm(trunk: Trunk) -> Trunk:
     """Return a copy of a trunk in evaluation mode with every BatchNorm folded into its convolution."""
     folded = copy.deepcopy(trunk).eval()
+    # A ResNet pairs conv1 with bn1 and so on, and "0" with "1" in a block's downsampling.
     for module in list(folded.modules()):
         children = dict(module.named_children())
         for name, child in children.items():

@@ -1,7 +1,4 @@
-"""The loss of fine-grained pretraining: cells of two views that show the same spot must look alike.
-
-Letters: B batch, C channels, h×w feature cells, N = h·w.
-"""
+"""The loss of fine-grained pretraining: cells of two views that show the same spot must look alike."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ MASK_BYTES = 16 * 2**20
 def matching_loss(
     query: Tensor, key: Tensor, query_boxes: Tensor, key_boxes: Tensor, radius: float = 0.5
 ) -> Tensor:
-    """Score how well each query cell agrees with the key cells at the same place of the image.
+    """Score how well each query cell agrees with the key cells that show the same spot.
 
     L = −2 · mean_b( Σ_ij M_ij (p_i · z_j) / (Σ_ij M_ij + 1e-6) ), where M_ij is 1 if the distance of the
     cells' centres, divided by the larger of the two cell diagonals, is strictly below ``radius``.
@@ -73,11 +70,11 @@ def positive_sums(
 
 
 def positive_pairs(query_boxes: Tensor, key_boxes: Tensor, grid: tuple[int, int], radius: float) -> Tensor:
-    """Tell which cells of two views of an image lie close enough to show the same spot.
+    """Return which cells of two views of an image lie close enough to show the same spot.
 
     Args:
         query_boxes: [B, 4], left, top, right, bottom in 0…1.
-        key_boxes: [B, 4], likewise.
+        key_boxes: [B, 4].
         grid: h and w of both views.
         radius: As in ``matching_loss``.
 
@@ -88,6 +85,7 @@ def positive_pairs(query_boxes: Tensor, key_boxes: Tensor, grid: tuple[int, int]
     query_x, query_y, query_diagonals = _cell_centres(query_boxes, grid)  # [B, w], [B, h], [B]
     key_x, key_y, key_diagonals = _cell_centres(key_boxes, grid)
     diagonals = torch.maximum(query_diagonals, key_diagonals)[:, None, None]  # [B, 1, 1]
+    # As dy² < radius² − dx²: until they are compared, both sides are only as large as one axis.
     dx = ((query_x[:, :, None] - key_x[:, None, :]) / diagonals).square()  # [B, w, w]
     dy = ((query_y[:, :, None] - key_y[:, None, :]) / diagonals).square()  # [B, h, h]
     mask = dy[:, :, None, :, None] < radius**2 - dx[:, None, :, None, :]  # [B, h, w, h, w]

@@ -39,7 +39,7 @@ class Ranks:
 
 
 def read_ranks() -> Ranks:
-    """Read this process's place from the environment that ``torchrun`` sets; one process alone without it.
+    """Read this process's number from the environment that ``torchrun`` sets; one process alone without it.
 
     Raises:
         UsageError: If the variables are incomplete or no numbers.

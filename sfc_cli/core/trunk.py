@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 from torchvision import models
 
 from sfc_cli.errors import InputError
-from sfc_cli.settings.pretraining import Architecture as Architecture
+from sfc_cli.settings.pretraining import Architecture, LastLayer
 
 Padding = Literal["zeros", "reflect"]
 
-CHANNELS: dict[str, int] = {"resnet18": 256, "resnet50": 1024}
-STRIDE = 8
+STRIDE: Final = 8
+CHANNELS: Final[dict[tuple[Architecture, LastLayer], int]] = {
+    ("resnet18", "layer3"): 256,
+    ("resnet18", "layer4"): 512,
+    ("resnet50", "layer3"): 1024,
+    ("resnet50", "layer4"): 2048,
+}
 
 
 class Trunk(nn.Module):
@@ -34,7 +39,7 @@ class Trunk(nn.Module):
         architecture: Architecture = "resnet18",
         *,
         padding: Padding = "zeros",
-        last_layer: Literal["layer3", "layer4"] = "layer3",
+        last_layer: LastLayer = "layer3",
     ) -> None:
         super().__init__()
         if architecture not in get_args(Architecture):
@@ -60,7 +65,7 @@ class Trunk(nn.Module):
             frames: [B, 3, H, W], RGB, normalised with the statistics of the training data.
 
         Returns:
-            [B, C, ceil(H/8), ceil(W/8)], not normalised; C is 256 or 1024 after ``layer3``.
+            [B, C, h, w] with h = ceil(H/8) and w = ceil(W/8), not normalised; C as in ``CHANNELS``.
 
         Raises:
             InputError: If the frames are too small to be padded by reflection.

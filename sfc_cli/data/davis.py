@@ -117,4 +117,4 @@ class DavisDataset:
 
     def _require_folder(self, folder: Path, what: str) -> None:
         if not folder.is_dir():
-            raise InputError(f"Cannot find {what}: {folder} is missing.", "Check `data` and `sequences`.")
+            raise InputError(f"Cannot find {what}: {folder} is missing.", "Check `data`.")

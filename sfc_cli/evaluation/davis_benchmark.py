@@ -151,7 +151,7 @@ def evaluate_sequence(truth: Ids, results: Ids) -> dict[str, Any]:
         frame are left out.
 
     Raises:
-        UsageError: If an array is no uint8 [T, H, W] of at least three frames, or the shapes differ.
+        UsageError: If an array is not uint8 [T, H, W] of at least three frames, or the shapes differ.
         InputError: If the first true mask shows no object.
     """
     for name, masks in (("truth", truth), ("results", results)):

@@ -21,7 +21,7 @@ class _End:
 class ReadAhead(Generic[T]):
     """Iterate in the calling thread over items that another thread produces up to ``depth`` ahead.
 
-    An error of the producer is raised here, in its place among the items.
+    An error of the producer is raised here, where it happened among the items.
     """
 
     def __init__(self, items: Iterable[T], depth: int) -> None:

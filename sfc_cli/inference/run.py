@@ -220,7 +220,7 @@ class Run:
             if names and not lacks.needs_labels:
                 complete.append(dataclasses.replace(run, choice=lacks))
                 continue
-            # Complete masks stay as they are; only what they lack is written beside them.
+            # Complete masks come out the same; beside them only what they lack is written.
             todo.append(dataclasses.replace(run, choice=lacks) if names else run)
         return self._do_all(progress, complete, todo)
 

@@ -30,7 +30,7 @@ def user_cache_folder() -> Path:
 
 
 def config_files() -> tuple[Path, Path]:
-    """Return the two places of sfc.yaml, the one that wins first."""
+    """Return the two files that sfc.yaml may be, the one that wins first."""
     return Path.cwd() / CONFIG_NAME, user_config_folder() / CONFIG_NAME
 
 
@@ -71,7 +71,7 @@ def _read_one_config(path: Path) -> dict[str, Any]:
         if not isinstance(data, dict):
             raise InputError(f"`data` in {path} is not a mapping.", "Write `data: {davis: /path/to/DAVIS}`.")
         content["data"] = {
-            str(name): path.parent / Path(str(place)).expanduser() for name, place in data.items()
+            str(name): path.parent / Path(str(folder)).expanduser() for name, folder in data.items()
         }
     if content.get("checkpoints") is not None:
         content["checkpoints"] = path.parent / Path(str(content["checkpoints"])).expanduser()
@@ -90,10 +90,10 @@ def find_data(name: str, *, next_step: str = "") -> Path:
 
     Raises:
         UsageError: If the name is empty.
-        InputError: If nothing is found; the message names every place tried.
+        InputError: If nothing is found; the message names every folder tried.
     """
     if not name:
-        raise UsageError("--data is empty.", "Give a data set's name or path.")
+        raise UsageError("`data` is empty.", "Give a data set's name or path.")
     tried: list[Path] = []
     in_config = ""
     if _is_name(name):
@@ -108,18 +108,18 @@ def find_data(name: str, *, next_step: str = "") -> Path:
             tried.append(Path(os.environ["SFC_DATA"]).expanduser() / name)
         tried.append(Path("data") / name)
     tried.append(Path(name).expanduser())
-    for place in tried:
-        if place.is_dir():
-            return place
-    places = ", ".join(str(place) for place in tried)
+    for folder in tried:
+        if folder.is_dir():
+            return folder
+    folders = ", ".join(str(folder) for folder in tried)
     hint = next_step or (
-        "Type `sfc download davis`, or give the folder with --data PATH."
+        "Type `sfc download davis`, or give the folder as `data`."
         if name == "davis"
-        else f"Give the folder with --data PATH, or add `data: {{{name}: /path}}` to sfc.yaml."
+        else f"Give the folder as `data`, or add `data: {{{name}: /path}}` to sfc.yaml."
         if _is_name(name)
         else "Check the path."
     )
-    raise InputError(f"No data set {name!r}: looked in {places}{in_config}.", hint)
+    raise InputError(f"No data set {name!r}: looked in {folders}{in_config}.", hint)
 
 
 def _is_name(text: str) -> bool:

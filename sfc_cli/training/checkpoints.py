@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from sfc_cli.core.checkpoint_layouts import read_checkpoint
 from sfc_cli.core.correspondence import Correspondence
-from sfc_cli.core.layouts import read_checkpoint
 from sfc_cli.errors import InputError
 from sfc_cli.files import replacing
 from sfc_cli.settings.pretraining import PretrainingSettings

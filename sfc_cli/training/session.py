@@ -70,6 +70,8 @@ def pretrain(
     if not ranks.leads:
         progress = Silent()
     own_device = resolve_device(device, ranks)
+    if own_device.type == "cuda":
+        _require_a_card_each(device, ranks)
     resolve_precision(settings, own_device)
     _check_decoder(settings, own_device)
     if own_device.type == "cuda":
@@ -106,6 +108,16 @@ def pretrain(
         finally:
             for watcher in watchers:
                 watcher.close()
+
+
+def _require_a_card_each(device: str, ranks: Ranks) -> None:
+    # NCCL refuses two processes on one card, in words that do not help.
+    cards = torch.cuda.device_count()
+    if ranks.local_world > (1 if ":" in device else cards):
+        raise UsageError(
+            f"{ranks.local_world} processes for `device` {device}, and this machine has {cards} cards.",
+            "Start one process for each card, with `device` cuda.",
+        )
 
 
 def _check_decoder(settings: PretrainingSettings, device: torch.device) -> None:

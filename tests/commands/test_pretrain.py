@@ -277,3 +277,24 @@ def test_pretrain__ends_with_the_signals_number(tmp_path: Path) -> None:
     assert "stopped by a signal" in rest
     assert (output / "state.pt").is_file()
     assert (output / "pretrained_fc.pth").is_file()
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:0"])
+def test_pretrain__more_processes_than_cards(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sfc_cli.core.ranks import Ranks
+    from sfc_cli.errors import UsageError
+    from sfc_cli.progress import Silent
+    from sfc_cli.settings.pretraining import PretrainingSettings
+    from sfc_cli.training import session
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(session, "read_ranks", lambda: Ranks(1, 2, 1, 2))
+    with pytest.raises(UsageError, match="2 processes for `device`"):
+        session.pretrain(
+            PretrainingSettings(precision="fp32"),
+            data="none",
+            output=Path("out"),
+            progress=Silent(),
+            device=device,
+        )

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sfc_cli.core.encoders import ENCODERS, channels_of, load_encoder, verify_checkpoint
-from sfc_cli.core.trunk import Trunk
+from sfc_cli.core.encoders import ENCODERS, load_encoder, verify_checkpoint
+from sfc_cli.core.trunk import CHANNELS, Trunk
 from sfc_cli.errors import InputError, UsageError
 from tests.core import published
 
@@ -47,7 +47,7 @@ def test_load_encoder__every_published_layout(checkpoints: Path, name: str, by_p
     )
     architecture = published.ARCHITECTURES[name]
     assert trunk.architecture == architecture
-    assert channels_of(trunk) == {"resnet18": 256, "resnet50": 1024}[architecture]
+    assert CHANNELS[trunk.architecture, "layer3"] == {"resnet18": 256, "resnet50": 1024}[architecture]
     expected = published.trunk_part(published.constants(architecture, start=1.0))
     state = trunk.state_dict()
     assert state.keys() == expected.keys()
@@ -66,11 +66,11 @@ def test_load_encoder__is_ready_for_inference(checkpoints: Path) -> None:
     assert not any(parameter.requires_grad for parameter in trunk.parameters())
 
 
-def test_load_encoder__says_what_matched(checkpoints: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_load_encoder__says_what_was_loaded(checkpoints: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="sfc_cli"):
         load_encoder("fine-grained", checkpoints=checkpoints)
     wanted = len(published.trunk_part(published.constants("resnet18", start=0.0)))
-    assert f"matched {wanted} of {wanted}" in caplog.text
+    assert f"loaded {wanted} tensors into a resnet18" in caplog.text
 
 
 def test_load_encoder__float16_weights_become_float32(
@@ -145,7 +145,7 @@ def test_load_encoder__both_batchnorm_modes(tmp_path: Path, plausible_state: dic
 
 
 def test_load_encoder__unknown_batchnorm_mode() -> None:
-    with pytest.raises(UsageError, match="--batchnorm 'none'"):
+    with pytest.raises(UsageError, match="`batchnorm` 'none'"):
         load_encoder("random18", batchnorm="none")  # type: ignore[arg-type]
 
 

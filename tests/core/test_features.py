@@ -103,7 +103,7 @@ def test_feature_extractor__one_or_two_networks(fine_grained: Trunk, count: int)
 
 
 def test_feature_extractor__unknown_precision(fine_grained: Trunk) -> None:
-    with pytest.raises(UsageError, match="--precision 'half'"):
+    with pytest.raises(UsageError, match="`precision` 'half'"):
         FeatureExtractor([fine_grained], precision="half")  # type: ignore[arg-type]
 
 

@@ -6,8 +6,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision import models
 
-from sfc_cli.core.trunk import CHANNELS, STRIDE, Architecture, Padding, Trunk, step_batchnorm_on_zeros
+from sfc_cli.core.trunk import CHANNELS, STRIDE, Padding, Trunk, step_batchnorm_on_zeros
 from sfc_cli.errors import InputError
+from sfc_cli.settings.pretraining import Architecture
 
 ARCHITECTURES: tuple[Architecture, ...] = ("resnet18", "resnet50")
 
@@ -61,7 +62,7 @@ def test_trunk__no_stride_from_layer3_on_and_no_dilation(architecture: Architect
 def test_forward__layer4_variant(architecture: Architecture) -> None:
     with torch.device("meta"):
         maps = Trunk(architecture, last_layer="layer4")(torch.zeros(2, 3, 70, 50))
-    assert maps.shape == (2, 2 * CHANNELS[architecture], 9, 7)
+    assert maps.shape == (2, CHANNELS[architecture, "layer4"], 9, 7)
 
 
 def test_forward__equals_torchvision_up_to_layer2(small: Trunk) -> None:

@@ -42,7 +42,7 @@ def test_read_catalogue__torchvision_agrees() -> None:
 
 
 def test_trunks__are_those_of_the_encoders() -> None:
-    from sfc_cli.core.trunk import Architecture
+    from sfc_cli.settings.pretraining import Architecture
 
     assert get_args(Architecture) == TRUNKS
 

@@ -1,1 +1,1 @@
-"""Against outputs of the published implementations, where ../shared/golden is there."""
+"""Against the published implementations: their bundled outputs, and ../shared/golden where it is."""

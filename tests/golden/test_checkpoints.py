@@ -1,16 +1,18 @@
+"""Files in every published layout: the right tensors reach the right places of the trunk."""
+
 import json
-from pathlib import Path
 
 import pytest
 
 from sfc_cli.core.encoders import load_encoder
+from tests.conftest import Golden
 
 NAMES = ("fine-grained", "crw", "mocov1", "simsiam", "vfs", "pixpro")
 
 
 @pytest.mark.parametrize("by_path", [False, True], ids=["by-name", "by-path"])
 @pytest.mark.parametrize("name", NAMES)
-def test_load_encoder__published_layouts(golden: Path, name: str, by_path: bool) -> None:
+def test_load_encoder__published_layouts(golden: Golden, name: str, by_path: bool) -> None:
     folder = golden / "checkpoints"
     expected = json.loads((folder / "expected.json").read_text())[name]
     given = str(folder / expected["file"]) if by_path else name

@@ -1,3 +1,5 @@
+"""The files of the released script become the masks they were painted from."""
+
 from pathlib import Path
 
 import numpy as np
@@ -5,15 +7,16 @@ from typer.testing import CliRunner
 
 from sfc_cli.data.masks import read_ids
 from sfc_cli.main import app
+from tests.conftest import Golden
 
 
-def test_convert__released_script_files(golden: Path, tmp_path: Path) -> None:
-    data = golden / "videos" / "sfc" / "davis"
+def test_convert__released_script_files(golden: Golden, tmp_path: Path) -> None:
+    data = golden / "videos/sfc/davis"
     result = CliRunner().invoke(
         app, ["convert", str(golden / "raw-masks"), str(tmp_path / "out"), "--data", str(data)]
     )
     assert result.exit_code == 0, result.output
-    expected = sorted((golden / "videos" / "sfc" / "expected").rglob("*.png"))
+    expected = sorted((golden / "videos/sfc/expected").rglob("*.png"))
     assert expected
     for path in expected:
         np.testing.assert_array_equal(

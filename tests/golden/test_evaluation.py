@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
 from sfc_cli.evaluation import evaluate_davis
+from tests.conftest import Golden
 
-pytestmark = pytest.mark.golden
 _CLOSENESS = 1e-9
 
 
-def test_evaluate_davis__equals_the_official_tool(golden: Path) -> None:
+def test_evaluate_davis__equals_the_official_tool(golden: Golden) -> None:
     folder = golden / "evaluation"
     expected = json.loads((folder / "expected.json").read_text())
     report = evaluate_davis(folder / "davis", folder / "results", workers=2)

@@ -1,8 +1,9 @@
+"""The published loss, momentum, boxes and first training steps."""
+
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +13,7 @@ from torch import Tensor
 from sfc_cli.core.correspondence import Correspondence, momentum_at
 from sfc_cli.core.matching_loss import matching_loss
 from sfc_cli.data.views import CropBox, normalise
-
-pytestmark = pytest.mark.golden
+from tests.conftest import Golden
 
 
 @pytest.fixture(autouse=True)
@@ -25,16 +25,8 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@pytest.fixture(scope="module")
-def published(golden: Path) -> Path:
-    folder = golden / "pretrain"
-    if not folder.is_dir():
-        pytest.skip("the golden data of pretraining is not here")
-    return folder
-
-
-def test_matching_loss__equals_the_published_values_and_gradients(published: Path) -> None:
-    cases = np.load(published / "loss.npz")
+def test_matching_loss__equals_the_published_values_and_gradients(golden: Golden) -> None:
+    cases = np.load(golden / "pretrain/loss.npz")
     numbers = sorted({name.split("_")[0] for name in cases.files})
     assert len(numbers) >= 4
     for number in numbers:
@@ -48,15 +40,15 @@ def test_matching_loss__equals_the_published_values_and_gradients(published: Pat
         np.testing.assert_allclose(query.grad, cases[f"{number}_query_grad"], atol=1e-5, rtol=0)
 
 
-def test_momentum_at__equals_the_published_schedule(published: Path) -> None:
-    expected = json.loads((published / "schedule_and_boxes.json").read_text())
+def test_momentum_at__equals_the_published_schedule(golden: Golden) -> None:
+    expected = json.loads((golden / "pretrain/schedule_and_boxes.json").read_text())
     total, base = expected["total_steps"], expected["base_momentum"]
     momenta = [momentum_at(step, total, base) for step in range(total)]
     assert momenta == pytest.approx(expected["momentum"], abs=1e-6)
 
 
-def test_crop_box__equals_the_published_boxes(published: Path) -> None:
-    crops = json.loads((published / "schedule_and_boxes.json").read_text())["crops"]
+def test_crop_box__equals_the_published_boxes(golden: Golden) -> None:
+    crops = json.loads((golden / "pretrain/schedule_and_boxes.json").read_text())["crops"]
     assert crops
     for crop in crops:
         width, height = crop["image"]
@@ -64,11 +56,11 @@ def test_crop_box__equals_the_published_boxes(published: Path) -> None:
         assert box.in_image((width, height)) == pytest.approx(crop["box"], abs=1e-6)
 
 
-def test_correspondence__takes_the_four_published_steps(published: Path) -> None:
-    expected = json.loads((published / "steps.json").read_text())
-    batches = np.load(published / "steps.npz")
+def test_correspondence__takes_the_four_published_steps(golden: Golden) -> None:
+    stored = torch.load(golden / "pretrain/initial_state_fp16.pth", weights_only=True)
+    expected = json.loads((golden / "pretrain/steps.json").read_text())
+    batches = np.load(golden / "pretrain/steps.npz")
     model = Correspondence("resnet18", hidden_channels=64, out_channels=32)
-    stored = torch.load(published / "initial_state_fp16.pth", weights_only=True)
     _start_from(model, {key: value.float() for key, value in stored.items()})
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=1e-3)
 

@@ -1,10 +1,11 @@
-from pathlib import Path
+"""Soft labels from given features, as published."""
 
 import numpy as np
 import pytest
 import torch
 
 from sfc_cli.core.propagation import propagate_labels
+from tests.conftest import Golden
 
 CASES = (
     "small",
@@ -19,8 +20,8 @@ CASES = (
 
 @pytest.mark.parametrize("backend", ["reference", "windowed"])
 @pytest.mark.parametrize("case", CASES)
-def test_propagate_labels__published_soft_labels(golden: Path, case: str, backend: str) -> None:
-    stored = np.load(golden / "propagation" / f"{case}.npz")
+def test_propagate_labels__published_soft_labels(golden: Golden, case: str, backend: str) -> None:
+    stored = np.load(golden / f"propagation/{case}.npz")
     soft = propagate_labels(
         torch.from_numpy(stored["features"]).permute(1, 0, 2, 3),
         torch.from_numpy(stored["first_label"]).permute(2, 0, 1),

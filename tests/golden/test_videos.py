@@ -7,28 +7,27 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from sfc_cli.core.encoders import ENCODERS
 from sfc_cli.data.masks import read_ids
 from sfc_cli.main import app
+from tests.conftest import Golden
 
 CLOSENESS = 0.999
 
 
-def _propagate(golden: Path, case: str, output: Path, *options: str) -> None:
-    settings = json.loads((golden / "videos" / case / "settings.json").read_text())
-    networks = [
-        part
-        for option in ("fc", "semantic")
-        if settings[option]
-        for part in (f"--{option}", settings[option])
-    ]
+def _propagate(golden: Golden, case: str, output: Path, *options: str) -> None:
+    folder = golden / f"videos/{case}"
+    settings = json.loads((folder / "settings.json").read_text())
+    networks = {option: settings[option] for option in ("fc", "semantic") if settings[option]}
+    weights = [golden / f"weights/{ENCODERS[name].file}" for name in networks.values()]
     result = CliRunner().invoke(
         app,
         [
             "propagate",
-            *("--data", str(golden / "videos" / case / "davis")),
-            *("--checkpoints", str(golden / "weights")),
+            *("--data", str(folder / "davis")),
+            *("--checkpoints", str(weights[0].parent)),
             *("--output", str(output)),
-            *networks,
+            *(part for option, name in networks.items() for part in (f"--{option}", name)),
             *options,
         ],
     )
@@ -40,30 +39,44 @@ def _propagate(golden: Path, case: str, output: Path, *options: str) -> None:
     }
 
 
-@pytest.mark.parametrize("case", ["fc", "crw", "mocov1", "sfc", "fc-480p"])
-def test_propagate__published_masks(golden: Path, tmp_path: Path, case: str) -> None:
-    _propagate(golden, case, tmp_path / "out")
-    expected = sorted((golden / "videos" / case / "expected").rglob("*.png"))
-    assert expected
-    for path in expected:
+def _agreement(expected: Path, output: Path) -> dict[str, float]:
+    """Return the share of equal pixels in every expected mask."""
+    agreement = {}
+    for path in sorted(expected.rglob("*.png")):
         truth = read_ids(path)
-        mask = read_ids(tmp_path / "out" / path.parent.name / path.name)
+        mask = read_ids(output / path.parent.name / path.name)
         assert mask.shape == truth.shape
-        assert np.mean(mask == truth) >= CLOSENESS, path
+        agreement[f"{path.parent.name}/{path.name}"] = float(np.mean(mask == truth))
+    assert agreement
+    return agreement
 
 
-def test_propagate__published_masks_from_the_oracle(golden: Path, tmp_path: Path) -> None:
-    _propagate(golden, "mocov1", tmp_path / "out", "--backend", "reference")
-    for path in (golden / "videos" / "mocov1" / "expected").rglob("*.png"):
-        mask = read_ids(tmp_path / "out" / path.parent.name / path.name)
-        assert np.mean(mask == read_ids(path)) >= CLOSENESS, path
+def _is_close(agreement: dict[str, float]) -> bool:
+    return min(agreement.values()) >= CLOSENESS
 
 
-def test_propagate__batchnorm_checkpoint_differs_from_published(golden: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("case", ["fc", "crw", "mocov1", "sfc", "fc-480p"])
+def test_propagate__published_masks(golden: Golden, tmp_path: Path, case: str) -> None:
+    _propagate(golden, case, tmp_path / "out")
+    agreement = _agreement(golden / f"videos/{case}/expected", tmp_path / "out")
+    assert _is_close(agreement), agreement
+
+
+@pytest.mark.parametrize(("case", "sequence"), [("mocov1", "soapbox"), ("fc", "bmx-trees")])
+def test_propagate__published_masks_from_the_oracle(
+    golden: Golden, tmp_path: Path, case: str, sequence: str
+) -> None:
+    _propagate(golden, case, tmp_path / "out", "--backend", "reference", "--sequences", sequence)
+    agreement = _agreement(golden / f"videos/{case}" / "expected" / sequence, tmp_path / "out")
+    assert _is_close(agreement), agreement
+
+
+@pytest.mark.parametrize("sequence", ["soapbox", "bmx-trees"])
+def test_propagate__batchnorm_checkpoint_differs_from_published(
+    golden: Golden, tmp_path: Path, sequence: str
+) -> None:
     # The published masks contain the BatchNorm step: without it they must not be reached.
-    _propagate(golden, "fc", tmp_path / "out", "--batchnorm", "checkpoint", "--sequences", "soapbox")
-    agreement = [
-        np.mean(read_ids(path) == read_ids(tmp_path / "out" / "soapbox" / path.name))
-        for path in (golden / "videos" / "fc" / "expected" / "soapbox").glob("*.png")
-    ]
-    assert min(agreement) < CLOSENESS
+    expected = golden / f"videos/fc/expected/{sequence}"
+    _propagate(golden, "fc", tmp_path / "out", "--batchnorm", "checkpoint", "--sequences", sequence)
+    agreement = _agreement(expected, tmp_path / "out")
+    assert not _is_close(agreement), agreement

@@ -1,4 +1,4 @@
-"""The fused backend on a card, at the sizes of 480p, against the oracle on the same card."""
+"""The fused backend on a GPU, at the sizes of 480p, against the oracle on the same GPU."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sfc_cli.core.propagation.fused import FusedMatcher, Precision, is_supported
-from sfc_cli.core.propagation.matching import Matcher
-from sfc_cli.core.propagation.reference import ReferenceMatcher
+from sfc_cli.core.propagation.fused import FusedMatcher, Precision, why_not_fused
 from sfc_cli.settings.propagation import PropagationSettings
+from tests.core.propagation.made import mixed, oracle_labels
 
 pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device"),
@@ -46,16 +45,6 @@ def smooth_features(frames: int, channels: int, height: int, width: int) -> Tens
     return functional.normalize(torch.cat(features) + 0.5, dim=1)
 
 
-def mix(matcher: Matcher, frame: Tensor, memory: Tensor) -> Tensor:
-    """Return what the votes of one frame [1, C, h, w] make of a given label memory, [N, K]."""
-    return mixed(*matcher.advance(frame), memory)[0]
-
-
-def mixed(weights: Tensor, sources: Tensor, memory: Tensor) -> Tensor:
-    """Return the labels [B, N, K] that votes make of a label memory."""
-    return (memory[sources] * weights[..., None]).sum(2)
-
-
 @pytest.mark.parametrize("precision", ["exact", "fast"])
 @pytest.mark.parametrize(("shape", "context_frames", "radius", "top_k"), CASES)
 def test_advance__mixes_as_the_oracle(
@@ -68,7 +57,7 @@ def test_advance__mixes_as_the_oracle(
 ) -> None:
     settings = PropagationSettings(top_k=top_k, radius=radius, context_frames=context_frames)
     features = smooth_features(*shape)
-    assert is_supported(features[0], settings) is None
+    assert why_not_fused(features[0], settings) is None
     cells = shape[2] * shape[3]
     memory = torch.rand((1 + context_frames) * cells, 4, device="cuda")
     allocate = torch.empty
@@ -84,9 +73,8 @@ def test_advance__mixes_as_the_oracle(
     assert votes.sources.max() < len(memory)
     labels = mixed(*votes, memory)  # [T−1, N, K]
 
-    oracle = ReferenceMatcher(features[0], settings)
-    for number, frame in enumerate(features[1:]):
-        error = (labels[number] - mix(oracle, frame[None], memory)).abs().amax(1)  # [N]
+    for frame, found in enumerate(labels, 1):
+        error = (found - oracle_labels(features, frame, memory, settings)).abs().amax(1)  # [N]
         if precision == "exact":
             # Two float32 sums of the same products may disagree on which of two near-ties is the last vote.
             assert (error > 1e-4).double().mean() < 2e-3

@@ -119,7 +119,7 @@ def test_find_data__a_file_is_no_data_set(tmp_path: Path) -> None:
 
 
 def test_find_data__empty() -> None:
-    with pytest.raises(UsageError, match="--data is empty"):
+    with pytest.raises(UsageError, match="`data` is empty"):
         find_data("")
 
 

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import torch
 
+from sfc_cli.core.checkpoint_layouts import read_checkpoint
 from sfc_cli.core.correspondence import Correspondence
 from sfc_cli.core.encoders import load_encoder
-from sfc_cli.core.layouts import read_checkpoint
 from sfc_cli.errors import InputError
 from sfc_cli.training.checkpoints import Identity, clear_leftovers, load_state, save_network, save_state
 from sfc_cli.training.stepping import build_model

@@ -8,13 +8,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 import torch
 from torch import Tensor, nn
 
-from sfc_cli.core.ranks import Ranks, read_ranks
+from sfc_cli.core.ranks import Ranks
 from sfc_cli.data.frame_index import FrameIndex
-from sfc_cli.errors import UsageError
 from sfc_cli.settings.pretraining import PretrainingSettings
 from sfc_cli.training.batches import Plan, load_batches
 from sfc_cli.training.stepping import JointBatchNorm2d, Stepper, join_batchnorm
@@ -92,18 +90,6 @@ def test_pretrain__resumes_when_torchrun_restarts_it(index: FrameIndex, tmp_path
     assert all(-4 <= line["loss"] <= 4 for line in lines)
     settings = json.loads((tmp_path / "out" / "settings.json").read_text())
     assert (settings["processes"], settings["effective batch"]) == (2, 4)
-
-
-def test_read_ranks__is_alone_without_torchrun(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("WORLD_SIZE", raising=False)
-    assert read_ranks() == Ranks(0, 1, 0, 1)
-
-
-def test_read_ranks__names_an_incomplete_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setenv("RANK", "one")
-    with pytest.raises(UsageError, match=r"RANK=one, WORLD_SIZE=2, LOCAL_RANK=\(missing\)"):
-        read_ranks()
 
 
 def test_join_batchnorm__shares_tensors_and_names() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from functools import lru_cache
 from typing import get_args
 
@@ -10,12 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sfc_cli.core.propagation.context import FIRST_SLOT, slot_of
-from sfc_cli.core.propagation.fused import FusedMatcher, is_supported
-from sfc_cli.core.propagation.matching import Matcher
-from sfc_cli.core.propagation.reference import ReferenceMatcher
+from sfc_cli.core.propagation import reference
+from sfc_cli.core.propagation.fused import FusedMatcher, why_not_fused
+from sfc_cli.core.propagation.matching import Matcher, require_reachable, slot_of
 from sfc_cli.core.propagation.windowed import WindowedMatcher
-from sfc_cli.errors import UsageError
+from sfc_cli.errors import require_choice
 from sfc_cli.settings.propagation import Backend, Precision, PropagationSettings
 
 __all__ = ["LabelPropagator", "backend_for", "propagate_labels"]
@@ -38,8 +38,8 @@ def propagate_labels(
 
     The soft label of cell q of frame t is the sum over the ``top_k`` context cells p of largest affinity
     f_q · f_p, weighted by the softmax of the affinities over ``temperature``. The context is frame 0 and the
-    ``context_frames`` frames before t, frame 0 standing in for frames before the start; cells of the latter
-    count only nearer than ``radius``.
+    ``context_frames`` frames before t, with copies of frame 0 for those before the start; cells of the
+    latter count only within ``radius``.
 
     Args:
         features: Unit features of all frames, [T, C, h, w]. All work is done on their device, in float32.
@@ -71,15 +71,15 @@ def propagate_labels(
         top_k=top_k, radius=radius, temperature=temperature, context_frames=context_frames
     )
     first_labels = first_labels.to(features.device, torch.float32)
+    if backend == "reference":
+        require_reachable(first_labels.shape[1], first_labels.shape[2], settings)
+        return reference.propagate(features.float(), first_labels, settings)
     propagator = LabelPropagator(features[0], first_labels, settings, backend=backend)
-    try:
-        parts = [first_labels[None]]
-        # Splitting nothing would give one empty batch.
-        if len(features) > 1:
-            parts += [propagator.step(batch) for batch in features[1:].split(propagator.frames_at_once)]
-        return torch.cat(parts)
-    finally:
-        propagator.close()
+    parts = [first_labels[None]]
+    # Splitting nothing would give one empty batch.
+    if len(features) > 1:
+        parts += [propagator.step(batch) for batch in features[1:].split(propagator.frames_at_once)]
+    return torch.cat(parts)
 
 
 class LabelPropagator:
@@ -91,8 +91,14 @@ class LabelPropagator:
         settings: How labels travel.
         backend: See ``propagate_labels``.
         precision: ``fast`` lets the fused backend take its votes from float16 affinities.
-        skipped: Go on after so many frames, of which the newest are then told by ``remember``.
+        skipped: Go on after so many frames; ``remember`` then tells those of the window.
+
+    Raises:
+        UsageError: If the backend is unknown, or ``top_k`` is beyond the reachable cells.
     """
+
+    frames_at_once = 1
+    """How many frames a ``step`` takes best; any number works."""
 
     def __init__(
         self,
@@ -106,17 +112,21 @@ class LabelPropagator:
     ) -> None:
         self.settings = settings
         self.backend = backend_for(backend, first_features.device)
-        self._matcher = _make_matcher(self.backend, first_features.float(), settings, precision)
-        labels, cells = first_labels.shape[0], self._matcher.cells
-        self._memory = torch.zeros(1 + settings.context_frames, cells, labels, device=first_features.device)
-        self._memory[FIRST_SLOT] = first_labels.flatten(1).T
-        self._frame = skipped
-        self._matcher.skip(skipped)
-
-    @property
-    def frames_at_once(self) -> int:
-        """How many frames a ``step`` takes best; any number works."""
-        return self._matcher.frames_at_once
+        first_features = first_features.float()
+        first_labels = first_labels.to(first_features)
+        if self.backend == "reference":
+            require_reachable(first_labels.shape[1], first_labels.shape[2], settings)
+            self._first = (first_features, first_labels)
+            # The window begins full of copies of frame 0.
+            self._window = deque([self._first] * settings.context_frames, maxlen=settings.context_frames)
+        else:
+            self._matcher = _make_matcher(self.backend, first_features, settings, precision)
+            self.frames_at_once = self._matcher.frames_at_once
+            rows = first_labels.flatten(1).T  # [N, K]
+            self._memory = rows.new_zeros(1 + settings.context_frames, *rows.shape)  # [1+F, N, K]
+            self._memory[0] = rows
+            self._matcher.skip(skipped)
+            self._frame = skipped
 
     def step(self, features: Tensor) -> Tensor:
         """Return the soft labels of the next B frames and make them context.
@@ -127,17 +137,8 @@ class LabelPropagator:
         Returns:
             float32 [B, K, h, w].
         """
-        weights, sources = self._matcher.advance(features.float())
-        rows = self._memory.flatten(0, 1)  # [(1+F)·N, K]
-        result = []
-        for frame_weights, frame_sources in zip(weights, sources, strict=True):
-            labels = functional.embedding_bag(
-                frame_sources, rows, mode="sum", per_sample_weights=frame_weights
-            )  # [N, K]
-            self._frame += 1
-            self._memory[slot_of(self._frame, self.settings.context_frames)] = labels
-            result.append(labels.T.unflatten(1, (self._matcher.height, self._matcher.width)))
-        return torch.stack(result)
+        step = self._step_with_oracle if self.backend == "reference" else self._step_with_votes
+        return step(features.float())
 
     def remember(self, features: Tensor, labels: Tensor) -> None:
         """Make the next frame context without matching it, because its labels are known.
@@ -146,14 +147,33 @@ class LabelPropagator:
             features: Unit features, [C, h, w].
             labels: Soft labels, [K, h, w].
         """
-        self._matcher.remember(features.float())
+        features = features.float()
+        labels = labels.to(features)
+        if self.backend == "reference":
+            self._window.append((features, labels))
+            return
+        self._matcher.remember(features)
         self._frame += 1
-        slot = slot_of(self._frame, self.settings.context_frames)
-        self._memory[slot] = labels.to(self._memory.device).flatten(1).T
+        self._memory[slot_of(self._frame, self.settings.context_frames)] = labels.flatten(1).T
 
-    def close(self) -> None:
-        """Give back what the backend holds."""
-        self._matcher.close()
+    def _step_with_votes(self, features: Tensor) -> Tensor:
+        rows = self._memory.flatten(0, 1)  # [(1+F)·N, K]
+        result = []
+        for weights, sources in zip(*self._matcher.advance(features), strict=True):  # [N, k] each
+            labels = functional.embedding_bag(sources, rows, mode="sum", per_sample_weights=weights)  # [N, K]
+            self._frame += 1
+            self._memory[slot_of(self._frame, self.settings.context_frames)] = labels
+            result.append(labels.T.unflatten(1, features.shape[2:]))
+        return torch.stack(result)
+
+    def _step_with_oracle(self, features: Tensor) -> Tensor:
+        result = []
+        for query in features:
+            context_features, context_labels = map(torch.stack, zip(self._first, *self._window, strict=True))
+            labels = reference.propagate_frame(query, context_features, context_labels, self.settings)
+            self._window.append((query, labels))
+            result.append(labels)
+        return torch.stack(result)
 
 
 def backend_for(backend: Backend, device: torch.device) -> Backend:
@@ -162,10 +182,7 @@ def backend_for(backend: Backend, device: torch.device) -> Backend:
     Raises:
         UsageError: If there is no such backend.
     """
-    if backend not in get_args(Backend):
-        raise UsageError(
-            f"--backend {backend!r} is not known.", f"Choose one of: {', '.join(get_args(Backend))}."
-        )
+    require_choice("backend", backend, get_args(Backend))
     if backend != "auto":
         return backend
     return "fused" if device.type == "cuda" else "windowed"
@@ -174,16 +191,14 @@ def backend_for(backend: Backend, device: torch.device) -> Backend:
 def _make_matcher(
     backend: Backend, first: Tensor, settings: PropagationSettings, precision: Precision
 ) -> Matcher:
-    if backend == "reference":
-        return ReferenceMatcher(first, settings)
     if backend == "fused":
-        reason = is_supported(first, settings)
+        reason = why_not_fused(first, settings)
         if reason is None:
             return FusedMatcher(first, settings, precision)
-        _say_once(f"The fused backend is not possible ({reason}): the windowed one takes its place.")
+        _warn_once(f"The fused backend cannot be used ({reason}); the windowed one is used instead.")
     return WindowedMatcher(first, settings)
 
 
 @lru_cache(maxsize=16)
-def _say_once(remark: str) -> None:
-    logger.warning(remark)
+def _warn_once(message: str) -> None:
+    logger.warning(message)

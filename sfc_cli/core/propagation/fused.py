@@ -16,7 +16,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from sfc_cli.core.propagation.matching import Matcher, Votes, reach
+from sfc_cli.core.propagation.matching import Matcher, Votes, reach, slot_of, within_radius
 from sfc_cli.settings.propagation import Precision, PropagationSettings
 
 MAX_TOP_K: Final = 32
@@ -34,16 +34,16 @@ _INT32: Final = 2**31 - 1
 
 @dataclass(frozen=True, kw_only=True)
 class Blocks:
-    """How the work is cut into programs.
+    """How the work is divided among programs.
 
     Args:
         tile_height: Query rows of a tile, a power of two.
         tile_width: Query columns of a tile, a power of two.
         keys: Keys per block, a power of two from 16.
         channels: Channels per step, a power of two from 16; a video's channels are padded to a multiple.
-        warps: Of a program.
-        stages: Steps of loading in flight.
-        voters: Query cells of a program of the second pass, a power of two.
+        warps: Warps per program.
+        stages: Loads in flight at a time.
+        voters: Query cells per program of the second pass, a power of two.
         frames: Query frames per launch, at most.
     """
 
@@ -58,11 +58,11 @@ class Blocks:
 
 
 def choose_blocks(height: int, width: int, channels: int, slots: int) -> Blocks:
-    """Return the blocks for a map of this size and so many slots for candidates.
+    """Return the blocks for h × w cells of C channels, with ``slots`` candidates a query.
 
     Few channels: 64 queries stay in shared memory and two programs share a multiprocessor. Many channels: the
-    second-level cache is the limit, and blocks of 128 × 128 read the least from it; beside 64 slots they
-    would not fit into the registers.
+    second-level cache is the limit, and blocks of 128 × 128 read the least from it; with 64 slots they would
+    not fit into the registers.
     """
     is_resident = channels <= _RESIDENT_CHANNELS
     queries = 64 if is_resident else 128
@@ -82,12 +82,12 @@ def choose_blocks(height: int, width: int, channels: int, slots: int) -> Blocks:
     )
 
 
-def is_supported(first: Tensor, settings: PropagationSettings) -> str | None:
+def why_not_fused(first: Tensor, settings: PropagationSettings) -> str | None:
     """Return why the fused backend cannot match this video, or None if it can.
 
     Args:
         first: Features of frame 0, [C, h, w], on the device to work on.
-        settings: ``top_k`` and ``context_frames`` are looked at.
+        settings: ``top_k`` and ``context_frames`` are used.
     """
     channels, height, width = first.shape
     if find_spec("triton") is None:
@@ -110,7 +110,7 @@ class FusedMatcher(Matcher):
     """Matches several frames in one launch of each of two kernels.
 
     Memory: the features of ``context_frames`` + ``frames_at_once`` + 1 frames, twice: in float16 for the
-    first pass and, with ``exact``, in float32 for the second.
+    first pass and, with ``exact``, in float32 for the second. Reads, writes and FLOPs: see the kernels.
 
     With ``exact`` the affinities of the votes are computed in float32; a context cell can only be missed if
     the error of the first pass (below 1.1e-4 on the features above) exceeds the lead over 16 others.
@@ -122,7 +122,7 @@ class FusedMatcher(Matcher):
         blocks: How to cut the work; None for ``choose_blocks``.
 
     Raises:
-        ValueError: If ``is_supported`` gives a reason.
+        ValueError: If ``why_not_fused`` gives a reason.
     """
 
     def __init__(
@@ -134,9 +134,9 @@ class FusedMatcher(Matcher):
         blocks: Blocks | None = None,
     ) -> None:
         super().__init__(first, settings)
-        reason = is_supported(first, settings)
+        reason = why_not_fused(first, settings)
         if reason is not None:
-            raise ValueError(f"the fused backend is not possible: {reason}")
+            raise ValueError(f"the fused backend cannot be used: {reason}")
         self.precision = precision
         self._kept = settings.top_k + (_MARGIN if precision == "exact" else 0)
         self._slots = max(16, _power_of_two(self._kept))
@@ -154,7 +154,7 @@ class FusedMatcher(Matcher):
         self._bias = torch.zeros(shape[:2], device=self.device)
         self._exact = torch.zeros(shape if precision == "exact" else (0,), device=self.device)
         self._mean = first.flatten(1).mean(1)  # [C]
-        self._store(first, 0)
+        self._store(first, slot_of(0, self._rows))
 
     def advance(self, frames: Tensor) -> Votes:
         """Match the next frames, ``frames_at_once`` at a time. See ``Matcher.advance``."""
@@ -168,23 +168,20 @@ class FusedMatcher(Matcher):
                 votes.weights.split(step), votes.sources.split(step), frames.split(step), strict=True
             ):
                 for index, frame in enumerate(batch, self.target):
-                    self._store(frame, self._row_of(index))
+                    self._store(frame, slot_of(index, self._rows))
                 self._match(weights, sources)
                 self.target += len(batch)
         return votes
 
     def remember(self, frame: Tensor) -> None:
         """See ``Matcher.remember``."""
-        self._store(frame, self._row_of(self.target))
+        self._store(frame, slot_of(self.target, self._rows))
         self.target += 1
 
-    def _row_of(self, index: int) -> int:
-        """Return the row of the table that a frame after frame 0 takes."""
-        return 1 + (index - 1) % self._rows
-
     def _store(self, frame: Tensor, row: int) -> None:
-        """Put a frame [C, h, w] into a row of the table."""
+        """Put a frame [C, h, w] into a row of the table of frames."""
         features = frame.flatten(1).T  # [N, C]
+        # What all features have in common would cost the rounded ones their precision.
         centred = features - self._mean
         self._rounded[row, :, : self.channels] = centred
         torch.mv(centred, self._mean, out=self._bias[row])
@@ -199,17 +196,19 @@ class FusedMatcher(Matcher):
         batch = (len(weights), self.cells, self._slots)
         affinities = torch.empty(batch, device=self.device)
         candidates = torch.empty(batch, dtype=torch.int32, device=self.device)
-        where = (
-            *(self.target, settings.context_frames, self._rows, self.height, self.width),
-            *(self._reachable.shape[1], self._limit),
-        )
-        padded = self._rounded.shape[2]
+        span = self._reachable.shape[1]
+        sizes = (self.target, settings.context_frames, self._rows, self.height, self.width, span, self._limit)
         tile = {"TILE_H": blocks.tile_height, "TILE_W": blocks.tile_width}
         select_kernel[len(self._counts), len(weights)](
-            *(self._rounded, self._bias, self._reachable, self._counts, affinities, candidates),
-            *where,
+            self._rounded,
+            self._bias,
+            self._reachable,
+            self._counts,
+            affinities,
+            candidates,
+            *sizes,
             **tile,
-            C=padded,
+            C=self._rounded.shape[2],
             KEPT=self._kept,
             SLOTS=self._slots,
             BLOCK_K=blocks.keys,
@@ -218,11 +217,16 @@ class FusedMatcher(Matcher):
             num_stages=blocks.stages,
         )
         vote_kernel[-(-self.cells // blocks.voters), len(weights)](
-            *(self._exact, self._reachable, affinities, candidates, weights, sources),
-            *where,
+            self._exact,
+            self._reachable,
+            affinities,
+            candidates,
+            weights,
+            sources,
+            *sizes,
             1 / settings.temperature,
             **tile,
-            C=padded,
+            C=self._rounded.shape[2],
             K=settings.top_k,
             SLOTS=self._slots,
             BLOCK_Q=blocks.voters,
@@ -236,11 +240,11 @@ class FusedMatcher(Matcher):
 def reachable_cells(
     height: int, width: int, radius: float, tile_height: int, tile_width: int
 ) -> tuple[Tensor, Tensor]:
-    """List for each tile the cells within ``radius`` of any of its cells, those nearest its centre first.
+    """List for each tile the cells within ``radius`` of any of its own, those nearest to its centre first.
 
     Args:
-        height: Of the map.
-        width: Of the map.
+        height: h.
+        width: w.
         radius: In cells; strict.
         tile_height: Rows of a tile; the last tile may have fewer.
         tile_width: Columns of a tile; the last tile may have fewer.
@@ -252,15 +256,15 @@ def reachable_cells(
     left = torch.arange(0, width, tile_width)[:, None]  # [tiles across, 1]
     right = (left + tile_width).clamp(max=width) - 1
     x = torch.arange(width)
+    # How far a column is from the tile, and twice how far from the tile's centre, which may be half a cell.
     gap_x = torch.maximum(left - x, x - right).clamp(min=0)  # [tiles across, w]
     off_x = 2 * x - left - right
     lists, counts = [], []
     for top in range(0, height, tile_height):
         bottom = min(top + tile_height, height) - 1
         y = torch.arange(max(0, top - extent), min(height, bottom + extent + 1))[:, None]
-        gap_y = torch.maximum(top - y, y - bottom).clamp(min=0)
-        squared = gap_y**2 + gap_x[:, None] ** 2  # [tiles across, rows, w]
-        is_near = (squared.double() < radius * radius).flatten(1)
+        gap_y = torch.maximum(top - y, y - bottom).clamp(min=0)  # [rows, 1]
+        is_near = within_radius(gap_y, gap_x[:, None], radius).flatten(1)  # [tiles across, rows·w]
         from_centre = ((2 * y - top - bottom) ** 2 + off_x[:, None] ** 2).flatten(1)
         order = from_centre.masked_fill(~is_near, _INT32).argsort(dim=1, stable=True)
         count = is_near.sum(1)

@@ -1,9 +1,9 @@
 """The Triton kernels of the fused backend: choose candidates with tensor cores, then turn them into votes.
 
 Importing this module imports Triton. Both kernels read the context as one table of frames: frame 0 in row 0,
-frame f in row 1 + (f − 1) mod ``rows``. A candidate is one int32, age · N + place: of age 0 are the cells of
-frame 0, whose place is the cell; of age a are those of frame target − a, whose place counts within the list
-of the cells that the query's tile reaches.
+frame f in row 1 + (f − 1) mod ``rows``. A candidate is one int32, age · N + entry. At age 0 are the cells of
+frame 0, where the entry is the cell itself; at age a are those of frame target − a, where the entry is an
+index into the list of cells that the query's tile reaches. Letters as in ``core.features``.
 """
 # mypy: disable-error-code="untyped-decorator"
 # ruff: noqa: N803  # what is known when a kernel is compiled is written in capitals
@@ -45,21 +45,21 @@ def select_kernel(
 ) -> None:
     """Keep the ``KEPT`` context cells of largest affinity for each query cell of one tile of one frame.
 
-    A program holds TILE_H · TILE_W = Q query cells and walks over blocks of BLOCK_K keys: the cells that the
-    tile reaches, nearest first, in the newest frame, then in the older ones, and last all cells of frame 0.
-    Likely candidates so come early and raise the threshold; most later blocks hold nothing above it, and
-    then neither the distance test nor the insertion runs. Otherwise every pass of the loop moves each
-    query's best score over the weakest one kept.
+    A program takes the TILE_H · TILE_W = Q query cells of a tile and walks over blocks of BLOCK_K keys: the
+    cells that the tile reaches, nearest first, in the newest frame, then in the older ones, and last all
+    cells of frame 0. Likely candidates therefore come early and raise the threshold; most later blocks have
+    nothing above it, and then neither the distance test nor the insertion runs. Otherwise every pass of the
+    inner loop replaces the weakest score kept of each query by its best new one.
 
     Keys and queries are centred: q·k = (q − μ)·(k − μ) + μ·(k − μ) + q·μ. The first term is a product of the
-    rounded features, the second the ``bias`` of a key; the third is the same for all keys and left out.
+    rounded features, the second the ``bias`` of a key; the third is the same for all keys and is left out.
 
     Grid: (tiles, B); axis 1 is the query frame, ``target`` + index.
     Accumulation: float32, on tensor cores for float16 features.
     Ties: within a block the earlier key enters first; a later one enters only above the weakest kept.
-    FLOPs: 2·C·Q per key, over sum(counts)·F + tiles·N keys a frame for F windowed frames.
-    Bytes: 2·C per key read, once per tile, and 2·C·Q per block of keys if BLOCK_C < C: mostly from the
-        second-level cache, as neighbouring programs walk through the same frames. 8·N·SLOTS are written.
+    FLOPs: 2·C·Q per key; a query frame with F windowed frames has sum(counts)·F + tiles·N keys.
+    Bytes: read 2·C per key, and 2·C·Q per block of keys if BLOCK_C < C: mostly from the second-level cache,
+        as neighbouring programs walk through the same frames. Written 8·N·SLOTS per query frame.
     Measured: registers, spills and shared memory by benchmarks/fused_compile.py.
     Parity: tests/core/propagation/test_fused.py (interpreter), tests/gpu/test_fused.py.
 
@@ -68,13 +68,13 @@ def select_kernel(
         bias: float32 [1 + rows, N].
         reachable: Cells that a tile reaches, nearest first, int32 [tiles, span].
         counts: Their number, int32 [tiles].
-        affinities: Written: float32 [B, N, SLOTS], unsorted; without meaning from KEPT on.
+        affinities: Written: float32 [B, N, SLOTS], unsorted; the entries from KEPT on mean nothing.
         candidates: Written: int32 [B, N, SLOTS], −1 where there is none.
         target: The first query frame.
         window: How many frames before a query are its context.
         rows: Frames of the table besides frame 0.
-        height: Of the map.
-        width: Of the map.
+        height: h.
+        width: w.
         span: Row length of ``reachable``.
         limit: Squared distances below it are within the radius.
         C: Channels, a multiple of BLOCK_C.
@@ -104,7 +104,7 @@ def select_kernel(
 
     slot = tl.arange(0, SLOTS)
     key = tl.arange(0, BLOCK_K)
-    # Slots beyond KEPT are never the weakest.
+    # Slots from KEPT on are never the weakest, so nothing enters them.
     best = tl.where(slot < KEPT, LOWEST, -LOWEST)[None, :] + tl.zeros((BLOCK_Q, SLOTS), tl.float32)
     found = tl.full((BLOCK_Q, SLOTS), -1, tl.int32)
 
@@ -114,13 +114,13 @@ def select_kernel(
     windowed_blocks = blocks * tl.minimum(frame - 1, window)
     for block in range(windowed_blocks + (cells + BLOCK_K - 1) // BLOCK_K):
         is_windowed = block < windowed_blocks
-        # A tile that reaches nothing has no block, yet the division is made.
+        # A tile that reaches nothing has no blocks, but the division is evaluated all the same.
         age = tl.where(is_windowed, block // tl.maximum(blocks, 1) + 1, 0)
         start = tl.where(is_windowed, block % tl.maximum(blocks, 1), block - windowed_blocks) * BLOCK_K
-        place = start + key
-        is_key = place < tl.where(is_windowed, count, cells)
-        listed = tl.load(tile_list + place, mask=is_key & is_windowed, other=0)
-        cell = tl.where(is_windowed, listed, tl.where(is_key, place, 0))
+        entry = start + key
+        is_key = entry < tl.where(is_windowed, count, cells)
+        listed = tl.load(tile_list + entry, mask=is_key & is_windowed, other=0)
+        cell = tl.where(is_windowed, listed, tl.where(is_key, entry, 0))
         row = tl.where(is_windowed, 1 + (frame - 1 - age) % rows, 0).to(tl.int64) * cells
 
         key_bias = tl.load(bias + row + cell, mask=is_key, other=LOWEST)
@@ -133,6 +133,7 @@ def select_kernel(
                 score = tl.dot(tl.load(query_at + c), tl.load(key_at + c), score)
         score += key_bias[None, :]
 
+        # Keys beyond the radius may pass here: distances are computed only for blocks that do.
         is_above = tl.max(score, 1) > tl.min(best, 1)
         if tl.max(is_above.to(tl.int32), 0) > 0:
             dy = (cell // width)[None, :] - query_y[:, None]
@@ -185,16 +186,16 @@ def vote_kernel(
 ) -> None:
     """Turn the candidates of BLOCK_Q query cells into the weights and sources of their K votes.
 
-    With EXACT the affinities are computed anew from the unrounded features. A candidate of frame 0 within
-    the radius counts once more for every copy of frame 0 in the window. Every pair of candidates is compared
-    in place of a sort: a candidate's place is the number of those before it, and its count is clipped where
-    theirs sum up to K. A weight is count · exp((v − v_max) / temperature), normalised.
+    With EXACT the affinities are computed again, from the unrounded features. A candidate of frame 0 within
+    the radius counts once more for every copy of frame 0 in the window. Instead of a sort, every pair of
+    candidates is compared: a candidate's rank is the number of those before it, and its count is clipped
+    where theirs add up to K. A weight is count · exp((v − v_max) / temperature), normalised.
 
     Grid: (⌈N / BLOCK_Q⌉, B); axis 1 is the query frame, ``target`` + index.
     Accumulation: float32.
-    Ties: frame 0 before the newest frame before the older ones, then the earlier place in the tile's list.
+    Ties: frame 0 before the newest frame before the older ones, then the earlier entry of the tile's list.
     FLOPs: 2·C·SLOTS per query cell with EXACT, and some 10·SLOTS² integer operations.
-    Bytes: with EXACT 4·C·(1 + KEPT) per query cell, in as many distant rows; 8·SLOTS read, 12·K written.
+    Bytes: per query cell 8·SLOTS read, 4·C·(1 + KEPT) more with EXACT, in distant rows; 12·K written.
     Measured: registers, spills and shared memory by benchmarks/fused_compile.py.
     Parity: tests/core/propagation/test_fused.py (interpreter), tests/gpu/test_fused.py.
 
@@ -204,12 +205,12 @@ def vote_kernel(
         affinities: As left by ``select_kernel``; read without EXACT only.
         candidates: As left by ``select_kernel``.
         weights: Written: float32 [B, N, K], the largest first.
-        sources: Written: int64 [B, N, K]; 0 where the weight is 0 for want of a candidate.
+        sources: Written: int64 [B, N, K]; 0 where a candidate is lacking, with weight 0.
         target: The first query frame.
         window: How many frames before a query are its context, and slots of the labels besides frame 0's.
         rows: Frames of the table besides frame 0.
-        height: Of the map.
-        width: Of the map.
+        height: h.
+        width: w.
         span: Row length of ``reachable``.
         limit: Squared distances below it are within the radius.
         inverse_temperature: Of the softmax.
@@ -220,7 +221,7 @@ def vote_kernel(
         TILE_W: Query columns of such a tile.
         BLOCK_Q: Query cells per program.
         BLOCK_C: Channels per step.
-        EXACT: Whether to score the candidates anew.
+        EXACT: Whether to score the candidates again.
     """
     cells = height * width
     frame = target + tl.program_id(1)
@@ -236,9 +237,9 @@ def vote_kernel(
     code = tl.load(candidates + out * SLOTS + slot)  # [Q, SLOTS]
     is_found = code >= 0
     age = tl.where(is_found, code // cells, 0)
-    place = tl.where(is_found, code % cells, 0)
-    listed = tl.load(reachable + tile.to(tl.int64) * span + place, mask=age > 0, other=0)
-    cell = tl.where(age > 0, listed, place)
+    entry = tl.where(is_found, code % cells, 0)
+    listed = tl.load(reachable + tile.to(tl.int64) * span + entry, mask=age > 0, other=0)
+    cell = tl.where(age > 0, listed, entry)
     if EXACT:
         channel = tl.arange(0, BLOCK_C)[None, None, :]
         row = tl.where(age > 0, 1 + (frame - 1 - age) % rows, 0).to(tl.int64)
@@ -252,7 +253,7 @@ def vote_kernel(
     else:
         affinity = tl.load(affinities + out * SLOTS + slot)
 
-    # Empty slots come last, each with a code of its own, so that places are a permutation.
+    # Empty slots come last, each with a code of its own, so that the ranks are a permutation.
     affinity = tl.where(is_found, affinity, LOWEST)
     code = tl.where(is_found, code, ANYWHERE - slot)
     dy = cell // width - query_y

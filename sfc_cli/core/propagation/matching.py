@@ -1,10 +1,12 @@
-"""What every backend does: find for each cell of a frame the context cells that vote for it."""
+"""What the backends share: which cells vote for which, and the form in which a backend gives its votes."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import lru_cache
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from sfc_cli.errors import UsageError
@@ -12,11 +14,11 @@ from sfc_cli.settings.propagation import PropagationSettings
 
 
 class Votes(NamedTuple):
-    """The votes for every cell of B frames; N = h·w.
+    """The votes for every cell of B frames.
 
     Args:
         weights: float32 [B, N, k], each row sums to 1; a row may end in votes of weight 0.
-        sources: int64 [B, N, k], rows of the label memory: slot · N + cell, slots as in ``context.slot_of``.
+        sources: int64 [B, N, k], rows of the label memory: slot · N + cell, slots as in ``slot_of``.
     """
 
     weights: Tensor
@@ -41,7 +43,7 @@ class Matcher(ABC):
         self.channels, self.height, self.width = first.shape
         self.cells = self.height * self.width
         self.device = first.device
-        # The next frame to match; frame 0 is the annotated one.
+        # The index of the next frame to match; frame 0 is the annotated one.
         self.target = 1
         require_reachable(self.height, self.width, settings)
 
@@ -67,15 +69,51 @@ class Matcher(ABC):
         """
 
     def skip(self, frames: int) -> None:
-        """Go on after so many frames, as if they had been matched; those of the window are told next.
+        """Go on after so many frames, as if they had been matched.
 
         Args:
-            frames: How many; if there are any, ``context_frames`` calls of ``remember`` follow.
+            frames: How many; if there are any, ``context_frames`` calls of ``remember`` must follow.
         """
         self.target += frames
 
-    def close(self) -> None:  # noqa: B027  # most backends hold nothing but tensors
-        """Give back what the matcher holds."""
+
+def window_frames(target: int, context_frames: int) -> list[int]:
+    """Return the frames of the window of frame ``target``, oldest first.
+
+    The window holds the ``context_frames`` frames before the target. Where it reaches beyond the start of
+    the video, copies of frame 0 fill it; each of them counts, so each may be among the top k.
+
+    >>> window_frames(2, 4)
+    [0, 0, 0, 1]
+    """
+    return [max(0, frame) for frame in range(target - context_frames, target)]
+
+
+def copies_of_first(target: int, context_frames: int) -> int:
+    """Return how often frame 0 is in the window of frame ``target``."""
+    return max(0, context_frames - target + 1)
+
+
+def slot_of(frame: int, context_frames: int) -> int:
+    """Return the slot of a frame in a memory of 1 + ``context_frames`` frames.
+
+    Frame 0 keeps slot 0; the others take turns in the rest, so that a frame replaces the one that has just
+    left the window.
+    """
+    return 0 if frame == 0 else 1 + (frame - 1) % context_frames
+
+
+def within_radius(dy: Tensor, dx: Tensor, radius: float) -> Tensor:
+    """Return which offsets, in whole cells, are shorter than ``radius``; one of exactly ``radius`` is not."""
+    return torch.lt((dy * dy + dx * dx).double(), radius * radius)
+
+
+@lru_cache(maxsize=2)
+def pairs_within_radius(height: int, width: int, radius: float, device: torch.device | None = None) -> Tensor:
+    """Return which cells of an h × w grid are within the radius of each other, bool [N, N]."""
+    cell = torch.arange(height * width, device=device)
+    y, x = cell // width, cell % width
+    return within_radius(y[:, None] - y, x[:, None] - x, radius)
 
 
 def reach(radius: float, offset: int = 0) -> int:
@@ -101,7 +139,7 @@ def require_reachable(height: int, width: int, settings: PropagationSettings) ->
     reachable = height * width + settings.context_frames * corner
     if settings.top_k > reachable:
         raise UsageError(
-            f"--top-k is {settings.top_k}, but a corner of the {height}×{width} feature grid reaches only "
+            f"`top_k` is {settings.top_k}, but a corner of the {height}×{width} feature grid reaches only "
             f"{reachable} context cells.",
-            "Choose a smaller --top-k, a larger --radius or more --context-frames.",
+            "Choose a smaller `top_k`, a larger `radius` or more `context_frames`.",
         )

@@ -1,64 +1,66 @@
-"""The readable oracle: the whole affinity of a frame against its context, as the published method has it."""
+"""The oracle: label propagation as the paper has it, slow and large; the backends are tested against it."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from sfc_cli.core.propagation.context import FIRST_SLOT, slot_of, window_frames
-from sfc_cli.core.propagation.matching import Matcher, Votes
+from sfc_cli.core.propagation.matching import pairs_within_radius, window_frames
 from sfc_cli.settings.propagation import PropagationSettings
 
 _QUERIES_AT_ONCE = 64
 
 
-class ReferenceMatcher(Matcher):
-    """Dense affinities [frames · N, N] per frame: slow and large on purpose, nothing is hidden.
+def propagate(features: Tensor, first_labels: Tensor, settings: PropagationSettings) -> Tensor:
+    """Carry the labels of frame 0 through a video, frame by frame.
 
-    At 480p (N = 6420) one frame's affinities against 21 context frames take 3.5 GB.
+    Args:
+        features: Unit features of all frames, [T, C, h, w], float32.
+        first_labels: Soft labels of frame 0, [K, h, w], float32.
+        settings: ``top_k``, ``radius``, ``temperature`` and ``context_frames`` are used.
+
+    Returns:
+        Soft labels of all frames, [T, K, h, w].
     """
-
-    def __init__(self, first: Tensor, settings: PropagationSettings) -> None:
-        super().__init__(first, settings)
-        self._features = {0: first.flatten(1)}  # frame → [C, N]
-        self._too_far = ~within_radius(self.height, self.width, settings.radius, self.device)  # [N, N]
-
-    def advance(self, frames: Tensor) -> Votes:
-        """Match the next frames one after the other. See ``Matcher.advance``."""
-        votes = [self._match(frame.flatten(1)) for frame in frames]
-        return Votes(torch.stack([v.weights for v in votes]), torch.stack([v.sources for v in votes]))
-
-    def remember(self, frame: Tensor) -> None:
-        """See ``Matcher.remember``."""
-        self._features[self.target] = frame.flatten(1)
-        self.target += 1
-        self._features.pop(self.target - self.settings.context_frames - 1 or -1, None)
-
-    def _match(self, query: Tensor) -> Votes:
-        settings, cells = self.settings, self.cells
-        window = window_frames(self.target, settings.context_frames)
-        context = torch.stack([self._features[frame] for frame in (0, *window)])  # [1+F, C, N]
-        affinity = torch.einsum("fcp,cq->fpq", context, query)  # [1+F, N, N]
-        affinity[1:].masked_fill_(self._too_far, float("-inf"))
-
-        weights, candidates = [], []
-        for part in affinity.flatten(0, 1).split(_QUERIES_AT_ONCE, dim=1):  # [(1+F)·N, part]
-            best, index = part.topk(settings.top_k, dim=0)  # [k, part]
-            weights.append(torch.softmax(best / settings.temperature, dim=0).T)
-            candidates.append(index.T)
-        index = torch.cat(candidates)  # [N, k]
-
-        slots = [FIRST_SLOT] + [slot_of(frame, settings.context_frames) for frame in window]
-        slot_of_place = torch.tensor(slots, device=self.device)
-        sources = slot_of_place[index // cells] * cells + index % cells
-
-        self.remember(query)
-        return Votes(torch.cat(weights), sources)
+    labels = [first_labels]
+    for target in range(1, len(features)):
+        # Frame 0 is the long memory; copies of it also fill a window that the video has not filled yet.
+        context = [0, *window_frames(target, settings.context_frames)]
+        context_labels = torch.stack([labels[frame] for frame in context])  # [1+F, K, h, w]
+        labels.append(propagate_frame(features[target], features[context], context_labels, settings))
+    return torch.stack(labels)
 
 
-def within_radius(height: int, width: int, radius: float, device: torch.device | None = None) -> Tensor:
-    """Return which pairs of cells lie nearer than ``radius`` to each other: bool [N, N]."""
-    rows = torch.arange(height, device=device).repeat_interleave(width)
-    columns = torch.arange(width, device=device).repeat(height)
-    squared = (rows[:, None] - rows) ** 2 + (columns[:, None] - columns) ** 2
-    return squared.double() < radius * radius
+def propagate_frame(
+    query: Tensor, context_features: Tensor, context_labels: Tensor, settings: PropagationSettings
+) -> Tensor:
+    """Label one frame from its context: y(q) = Σ_p softmax_p(f_q · f_p / τ) y(p), over the top k cells p.
+
+    The k cells are chosen from all context frames together. At 480p (N = 6420) the affinities against 21
+    frames take 3.5 GB.
+
+    Args:
+        query: Unit features of the frame, [C, h, w].
+        context_features: Those of frame 0 and of the windowed frames, [1+F, C, h, w].
+        context_labels: Their soft labels, [1+F, K, h, w].
+        settings: ``top_k``, ``radius`` and ``temperature`` are used.
+
+    Returns:
+        [K, h, w].
+    """
+    _, height, width = query.shape
+    near = pairs_within_radius(height, width, settings.radius, query.device)  # [N, N]
+    affinity = torch.einsum("fcp,cq->fpq", context_features.flatten(2), query.flatten(1))  # [1+F, N, N]
+    # Frame 0 votes from any distance, a windowed frame from within the radius only.
+    affinity[1:].masked_fill_(~near, float("-inf"))
+
+    rows = context_labels.flatten(2).transpose(1, 2).flatten(0, 1)  # [(1+F)·N, K]
+    labels = []
+    # The selection copies what it selects from: some queries at a time bound its memory.
+    for part in affinity.flatten(0, 1).split(_QUERIES_AT_ONCE, dim=1):  # [(1+F)·N, q]
+        best, sources = part.topk(settings.top_k, dim=0)  # [k, q] each
+        weights = torch.softmax(best / settings.temperature, dim=0)  # [k, q]
+        # embedding_bag is the weighted sum of the rows that `sources` names, without a copy of them.
+        labels.append(functional.embedding_bag(sources.T, rows, mode="sum", per_sample_weights=weights.T))
+    return torch.cat(labels).T.reshape(-1, height, width)  # [K, h, w]

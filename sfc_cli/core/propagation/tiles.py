@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from sfc_cli.core.propagation.matching import reach
+from sfc_cli.core.propagation.matching import reach, within_radius
 
 
 class KeyRow(NamedTuple):
@@ -39,8 +39,8 @@ class Tile:
         columns: Grid columns of the queries.
         key_rows: The key cells, row by row.
         positions: P.
-        cells: The key cells' numbers on the grid, int64 [P].
-        outside: Which pairs are not nearer than the radius, bool [P, Q].
+        cells: The key cells' indices on the grid, int64 [P].
+        beyond_radius: Which pairs of a key and a query are not within the radius, bool [P, Q].
     """
 
     rows: slice
@@ -48,7 +48,7 @@ class Tile:
     key_rows: tuple[KeyRow, ...]
     positions: int
     cells: Tensor
-    outside: Tensor
+    beyond_radius: Tensor
 
     @property
     def height(self) -> int:
@@ -69,12 +69,12 @@ class WindowPlan:
     radius: float
     tiles: tuple[Tile, ...]
 
-    def is_near(self, cells: Tensor, tile: Tile) -> Tensor:
-        """Return which of the cells [Q, n] lie nearer than the radius to their query of the tile."""
+    def within_radius(self, cells: Tensor, tile: Tile) -> Tensor:
+        """Return which of the cells [Q, n] are within the radius of their query of the tile."""
         query = torch.arange(tile.height * tile.width, device=cells.device)[:, None]
         dy = cells // self.grid_width - tile.rows.start - query // tile.width
         dx = cells % self.grid_width - tile.columns.start - query % tile.width
-        return torch.lt((dy * dy + dx * dx).double(), self.radius * self.radius)
+        return within_radius(dy, dx, self.radius)
 
 
 @lru_cache(maxsize=8)
@@ -86,47 +86,35 @@ def plan_window(height: int, width: int, radius: float, channels: int, device: t
     Args:
         height: h.
         width: w.
-        radius: In cells; keys nearer than this are reachable.
-        channels: Of the features.
-        device: Where the plan's tensors lie.
+        radius: In cells.
+        channels: C.
+        device: Of the plan's tensors.
     """
     tile_height, tile_width = (30, 12) if channels <= 512 else (60, 4)
-    shared: dict[bytes, Tensor] = {}
-    tiles = [
-        _plan_tile(
-            slice(y, min(height, y + tile_height)),
-            slice(x, min(width, x + tile_width)),
-            height,
-            width,
-            radius,
-        )
-        for x in range(0, width, tile_width)
-        for y in range(0, height, tile_height)
-    ]
     # Inner tiles look alike: their masks are kept once.
-    for number, tile in enumerate(tiles):
-        key = bytes(str(tuple(tile.outside.shape)), "ascii") + tile.outside.numpy().tobytes()
-        outside = shared.setdefault(key, tile.outside.to(device))
-        tiles[number] = Tile(
-            rows=tile.rows,
-            columns=tile.columns,
-            key_rows=tile.key_rows,
-            positions=tile.positions,
-            cells=tile.cells.to(device),
-            outside=outside,
-        )
+    masks: dict[tuple[torch.Size, bytes], Tensor] = {}
+    tiles = []
+    for x in range(0, width, tile_width):
+        for y in range(0, height, tile_height):
+            rows, columns = slice(y, min(height, y + tile_height)), slice(x, min(width, x + tile_width))
+            tile = _plan_tile(rows, columns, height, width, radius)
+            key = tile.beyond_radius.shape, tile.beyond_radius.numpy().tobytes()
+            mask = masks.setdefault(key, tile.beyond_radius.to(device))
+            tiles.append(replace(tile, cells=tile.cells.to(device), beyond_radius=mask))
     return WindowPlan(grid_width=width, radius=radius, tiles=tuple(tiles))
 
 
 def _plan_tile(rows: slice, columns: slice, height: int, width: int, radius: float) -> Tile:
-    furthest = reach(radius)
+    # A radius that reaches nothing still gets the rows of the tile: their keys are all beyond it.
+    furthest = max(reach(radius), 0)
     tile_width = columns.stop - columns.start
     key_rows: list[KeyRow] = []
     positions = 0
     for row in range(max(0, rows.start - furthest), min(height, rows.stop + furthest)):
+        # The queries of the tile that this row can reach, and how far it extends beyond the tile's sides.
         top, bottom = max(rows.start, row - furthest), min(rows.stop, row + furthest + 1)
         nearest = max(0, rows.start - row, row - (rows.stop - 1))
-        extent = reach(radius, nearest)
+        extent = max(reach(radius, nearest), 0)
         left, right = max(0, columns.start - extent), min(width, columns.stop + extent)
         queries = slice((top - rows.start) * tile_width, (bottom - rows.start) * tile_width)
         key_rows.append(KeyRow(row=row, left=left, right=right, queries=queries, first=positions))
@@ -136,12 +124,12 @@ def _plan_tile(rows: slice, columns: slice, height: int, width: int, radius: flo
     y, x = torch.meshgrid(
         torch.arange(rows.start, rows.stop), torch.arange(columns.start, columns.stop), indexing="ij"
     )
-    squared = (keys[:, None] // width - y.flatten()) ** 2 + (keys[:, None] % width - x.flatten()) ** 2
+    dy, dx = keys[:, None] // width - y.flatten(), keys[:, None] % width - x.flatten()  # [P, Q]
     return Tile(
         rows=rows,
         columns=columns,
         key_rows=tuple(key_rows),
         positions=positions,
         cells=keys,
-        outside=squared.double() >= radius * radius,
+        beyond_radius=~within_radius(dy, dx, radius),
     )

@@ -13,8 +13,6 @@ from torch import Tensor
 from sfc_cli.core.propagation import LabelPropagator
 from sfc_cli.settings.propagation import Backend, Precision, PropagationSettings
 
-Labels = npt.NDArray[np.float32]
-
 BACKGROUND = 0
 
 
@@ -62,50 +60,49 @@ class Tracks:
 
     @property
     def is_empty(self) -> bool:
-        """Tell whether there was no anchor so far."""
+        """Whether no object has been painted yet."""
         return not self._tracks
 
     def step(self, features: Tensor) -> list[Tensor]:
-        """Return what each track says of the next B frames and make them context.
+        """Return what each anchor's labels say of the next B frames and make them context.
 
         Args:
             features: Unit features of the next frames, [B, C, h, w].
 
         Returns:
-            For each track float32 [B, K_t, h, w]; ``combine`` joins them.
+            For each anchor that still owns an object float32 [B, K_t, h, w]; ``combine`` joins them.
         """
         return [track.propagator.step(features) for track in self._tracks]
 
-    def remember(self, features: Tensor, parts: Sequence[Labels]) -> None:
+    def remember(self, features: Tensor, parts: Sequence[npt.NDArray[np.float32]]) -> None:
         """Make a frame context whose labels are known: what ``step`` returned of it in an earlier run.
 
         Args:
             features: Unit features of the frame, [1, C, h, w].
-            parts: For each track [K_t, h, w].
+            parts: For each anchor [K_t, h, w].
         """
         for track, labels in zip(self._tracks, parts, strict=True):
             track.propagator.remember(features[0], torch.from_numpy(labels))
 
     def combine(self, parts: Sequence[Tensor]) -> Tensor:
-        """Join what the tracks say of B frames.
+        """Join what the anchors' labels say of B frames.
 
         Args:
-            parts: What ``step`` returned.
+            parts: What ``step`` returned, before anything else is painted.
 
         Returns:
             float32 [B, K, h, w]; the planes of objects that nobody has painted yet are 0.
         """
-        first = parts[0]  # [B, K_t, h, w]
-        if len(parts) == 1 and len(self._tracks[0].rows) == self.labels - 1 == first.shape[1] - 1:
-            return first
-        batch, _, height, width = first.shape
-        combined = torch.zeros(batch, self.labels, height, width, device=first.device)
-        background = torch.ones(batch, height, width, device=first.device)
+        # One anchor that painted every object is plain propagation, to the bit.
+        if len(parts) == 1 and self._tracks[0].rows == {plane: plane for plane in range(1, self.labels)}:
+            return parts[0]
+        batch, _, height, width = parts[0].shape
+        combined = torch.zeros(batch, self.labels, height, width, device=parts[0].device)
+        background = torch.ones(batch, height, width, device=parts[0].device)
         for track, labels in zip(self._tracks, parts, strict=True):
-            rows = track.rows
-            own = labels[:, list(rows.values())]
-            combined[:, list(rows)] = own
-            # What is an object to any anchor is no background.
+            own = labels[:, list(track.rows.values())]
+            combined[:, list(track.rows)] = own
+            # A cell is background only as far as it is background to every anchor.
             background *= (1 - own.sum(1)).clamp_(0, 1)
         combined[:, BACKGROUND] = background
         return combined / combined.sum(1, keepdim=True).clamp_min(1e-12)
@@ -119,12 +116,10 @@ class Tracks:
             features: The frame's unit features, [C, h, w].
             planes: The planes of the painted objects among all labels, from 1 to K − 1.
             painted: Their soft labels with the background first, [1 + len(planes), h, w].
-            skipped: So many frames after it are neither matched nor remembered: they have left the context.
+            skipped: So many frames after it are neither matched nor remembered: they have left the window.
         """
         for track in self._tracks:
             track.rows = {plane: row for plane, row in track.rows.items() if plane not in planes}
-            if not track.rows:
-                track.propagator.close()
         self._tracks = [track for track in self._tracks if track.rows]
         propagator = LabelPropagator(
             features,
@@ -137,9 +132,7 @@ class Tracks:
         self._tracks.append(_Track(propagator, {plane: row for row, plane in enumerate(planes, 1)}))
 
     def close(self) -> None:
-        """Give back what the backends hold."""
-        for track in self._tracks:
-            track.propagator.close()
+        """Release the memory that the anchors' contexts take."""
         self._tracks = []
 
 

@@ -1,8 +1,8 @@
 """The exact fast path in PyTorch: affinities only inside the window, and top-k over group maxima.
 
-A group is one position of the window over all its frames, or a run of consecutive cells of frame 0. The k
+A group is one key cell over all frames of the window, or a run of consecutive cells of frame 0. The k
 largest affinities of a cell always lie in the k groups with the largest maxima, so after one pass of matrix
-products only k groups are looked at again: exact up to ties, at a twentieth of the selection's cost.
+products only k groups are read again: exact up to ties, at a twentieth of the cost of selecting from all.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from sfc_cli.core.propagation.context import copies_of_first, slot_of
-from sfc_cli.core.propagation.matching import Matcher, Votes
+from sfc_cli.core.propagation.matching import Matcher, Votes, copies_of_first, slot_of
 from sfc_cli.core.propagation.tiles import Tile, plan_window
 from sfc_cli.settings.propagation import PropagationSettings
 
@@ -29,7 +28,7 @@ class WindowedMatcher(Matcher):
     """Matches frames tile by tile, two threads or more at a time on a CPU.
 
     Memory: the features of ``context_frames`` + 1 frames, and per thread one score buffer of
-    (window positions · frames + N) · tile cells floats. Nothing grows with the video's length.
+    (key cells within reach · frames + N) · tile cells floats. Nothing grows with the video's length.
 
     Args:
         first: Unit features of frame 0, [C, h, w].
@@ -75,7 +74,7 @@ class WindowedMatcher(Matcher):
 
     def _match(self, query: Tensor, weights: Tensor, sources: Tensor) -> None:
         def work(tile: Tile) -> None:
-            # The mode is a thread's own, and the buffers are written in place.
+            # Gradient mode belongs to a thread, and writing into buffers needs it off.
             with torch.no_grad():
                 workspace = self._workspaces.get()
                 try:
@@ -92,76 +91,106 @@ class WindowedMatcher(Matcher):
     def _match_tile(
         self, tile: Tile, query: Tensor, weights: Tensor, sources: Tensor, workspace: _Workspace
     ) -> None:
-        """Write the votes of one tile of Q query cells."""
+        """Write the votes of one tile of Q query cells.
+
+        All affinities of the tile are rows of one buffer [S, Q], group after group: each of the P key cells
+        within reach over the F windowed frames so far, then frame 0 in runs of cells.
+        """
         queries = query[:, tile.rows, tile.columns].flatten(1)  # [C, Q]
         frames = self._ring.frames
+        # Frame 1 has no windowed frames yet: copies of frame 0 are counted, not matched again.
         positions = tile.positions if frames else 0
         scores, maxima = workspace.buffers(
             positions * frames + len(self._first), positions + self._runs, queries.shape[1]
-        )
+        )  # [S, Q], [G, Q]
         if frames:
             self._score_window(tile, queries, scores, maxima)
         self._score_first(queries, scores[positions * frames :], maxima[positions:])
+        best, group, offset = self._select(scores, maxima, positions)  # [Q, k] each
 
-        # [k', Q] groups of each cell, then their elements as rows of the score buffer: [k', g, Q].
-        groups = maxima.T.contiguous().topk(min(self.settings.top_k, len(maxima)), sorted=False).indices.T
-        in_window = groups < positions
-        length = max(frames, self._run) if positions else self._run
-        start = torch.where(in_window, groups * frames, groups * self._run + positions * (frames - self._run))
-        size = torch.where(in_window, frames, self._run)
-        element = torch.arange(length, device=self.device)[:, None]
-        rows = start[:, None] + torch.minimum(element, size[:, None] - 1)
-        candidates = scores.gather(0, rows.flatten(0, 1)).unflatten(0, rows.shape[:2])  # [k', g, Q]
-        is_void = (element >= size[:, None]) | (maxima.gather(0, groups) <= _LOWEST)[:, None]
-        candidates.masked_fill_(is_void, _LOWEST)
-        candidates = candidates.flatten(0, 1).T.contiguous()  # [Q, k'·g]
+        # In the window the group is the key cell and the offset its frame; in frame 0 both give the cell.
+        in_window = group < positions
+        windowed_cell = tile.cells[group.clamp(max=tile.positions - 1)]
+        first_cell = (group - positions) * self._run + offset
+        # The last run may be longer than the map. What pads it, or what is out of reach, gets the weight 0,
+        # but its source must still exist.
+        cell = torch.where(in_window, windowed_cell, first_cell).clamp_(max=self.cells - 1)
+        slot = torch.where(in_window & (best > _LOWEST), 1 + offset, 0)
 
-        best, index = candidates.topk(min(self.settings.top_k, candidates.shape[1]))  # [Q, k]
-        group = groups.T.gather(1, index // length)
-        offset = index % length
-        cell = torch.where(
-            group < positions,
-            tile.cells[group.clamp(max=max(positions - 1, 0))] if positions else group,
-            (group - positions) * self._run + offset,
-        ).clamp_(max=self.cells - 1)
-        # What pads a group has no place in the label memory; its weight is 0, its source must still exist.
-        slot = torch.where((group < positions) & (best > _LOWEST), 1 + offset, 0)
-        tile_weights = self._weigh(best, cell, slot, tile)
-        shape = (tile.height, tile.width, best.shape[1])
         k = best.shape[1]
-        weights[tile.rows, tile.columns, :k] = tile_weights.view(shape)
+        shape = (tile.height, tile.width, k)
+        weights[tile.rows, tile.columns, :k] = self._weigh(best, cell, slot, tile).view(shape)
         sources[tile.rows, tile.columns, :k] = (slot * self.cells + cell).view(shape)
+        # Copies of frame 0 can make up for fewer candidates than top_k: the rest are votes of weight 0.
         weights[tile.rows, tile.columns, k:] = 0
         sources[tile.rows, tile.columns, k:] = 0
 
+    def _select(self, scores: Tensor, maxima: Tensor, positions: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Choose the top k of each query from the k groups with the largest maxima.
+
+        Args:
+            scores: Affinities [S, Q], as ``_match_tile`` lays them out.
+            maxima: The largest affinity of each group, [G, Q]; ``_LOWEST`` where the group is out of reach.
+            positions: P, how many of the groups are the window's; they come first.
+
+        Returns:
+            Affinities, the largest first, their groups and the offsets within them, [Q, k] each.
+        """
+        frames, run, top_k = self._ring.frames, self._run, self.settings.top_k
+        groups = maxima.T.contiguous().topk(min(top_k, len(maxima)), sorted=False).indices.T  # [g, Q]
+        in_window = groups < positions
+        size = torch.where(in_window, frames, run)
+        # The first row of a group: frame 0 begins after the P·F rows of the window.
+        start = torch.where(in_window, groups * frames, groups * run + positions * (frames - run))
+
+        # Both kinds of groups are read as if they were of the longer one's length e; a shorter group repeats
+        # its last element, and the repetitions are taken out again.
+        length = max(frames, run)
+        element = torch.arange(length, device=self.device)[:, None]  # [e, 1]
+        rows = start[:, None] + torch.minimum(element, size[:, None] - 1)  # [g, e, Q]
+        candidates = scores.gather(0, rows.flatten(0, 1)).unflatten(0, rows.shape[:2])  # [g, e, Q]
+        # The radius was applied to the maxima alone: a key cell is out of reach in all frames or in none.
+        is_void = (element >= size[:, None]) | (maxima.gather(0, groups) <= _LOWEST)[:, None]
+        candidates = candidates.masked_fill_(is_void, _LOWEST).flatten(0, 1).T.contiguous()  # [Q, g·e]
+
+        best, index = candidates.topk(min(top_k, candidates.shape[1]))  # [Q, k] each
+        return best, groups.T.gather(1, index // length), index % length
+
     def _score_window(self, tile: Tile, queries: Tensor, scores: Tensor, maxima: Tensor) -> None:
+        """Write the affinities with the windowed frames, one row of key cells at a time."""
         frames = self._ring.frames
         for row in tile.key_rows:
             keys = self._ring.span(row.row, row.left, row.right)  # [n·F, C]
-            at = slice(row.first, row.first + row.right - row.left)
-            out = scores[at.start * frames : at.stop * frames, row.queries]
+            groups = slice(row.first, row.first + row.right - row.left)
+            out = scores[groups.start * frames : groups.stop * frames, row.queries]  # [n·F, q]
             torch.mm(keys, queries[:, row.queries], out=out)
-            torch.amax(out.unflatten(0, (-1, frames)), 1, out=maxima[at, row.queries])
-        maxima[: tile.positions].masked_fill_(tile.outside, _LOWEST)
+            torch.amax(out.unflatten(0, (-1, frames)), 1, out=maxima[groups, row.queries])
+        # This covers the queries that a row cannot reach, whose entries were not written.
+        maxima[: tile.positions].masked_fill_(tile.beyond_radius, _LOWEST)
 
     def _score_first(self, queries: Tensor, scores: Tensor, maxima: Tensor) -> None:
+        """Write the affinities with frame 0, some runs of cells at a time."""
         step = max(1, _FIRST_ROWS // self._run)
         for a in range(0, self._runs, step):
             b = min(self._runs, a + step)
             out = scores[a * self._run : b * self._run]
             torch.mm(self._first[a * self._run : b * self._run], queries, out=out)
+            # The cells that pad the last run must not win.
             if b == self._runs:
                 scores[self.cells :] = _LOWEST
             torch.amax(out.unflatten(0, (-1, self._run)), 1, out=maxima[a:b])
 
     def _weigh(self, best: Tensor, cell: Tensor, slot: Tensor, tile: Tile) -> Tensor:
-        """Turn sorted affinities [Q, k] into weights, counting the copies of frame 0 in the window."""
+        """Turn sorted affinities [Q, k] into weights [Q, k], counting the copies of frame 0 in the window.
+
+        A copy has the affinity of the original, so each takes the next of the k votes until none is left.
+        """
         weights = torch.exp((best - best[:, :1]) / self.settings.temperature)
         copies = copies_of_first(self.target, self.settings.context_frames)
         if copies:
-            near = self._plan.is_near(cell, tile)
-            counts = 1 + copies * ((slot == 0) & near)
-            before = counts.cumsum(1) - counts
+            # The copies are windowed frames, the original is not: the radius applies to the copies only.
+            counts = 1 + copies * ((slot == 0) & self._plan.within_radius(cell, tile))
+            before = counts.cumsum(1) - counts  # how many votes the better candidates take
             weights *= torch.minimum(counts, (self.settings.top_k - before).clamp_(min=0))
         return weights / weights.sum(1, keepdim=True)
 
@@ -170,7 +199,7 @@ class _FeatureRing:
     """The windowed frames' features in one buffer, frames innermost but channels: [h, w, F, C].
 
     A span of neighbouring cells over all frames is then one contiguous matrix. Until the window is full the
-    buffer is laid out for as many frames as there are, so that nothing unfilled is ever multiplied.
+    buffer is laid out for the frames that there are, so that no empty slot is ever multiplied.
     """
 
     def __init__(self, height: int, width: int, channels: int, capacity: int, like: Tensor) -> None:
@@ -189,7 +218,7 @@ class _FeatureRing:
         self._view(self.frames)[:, :, slot] = features.permute(1, 2, 0)
 
     def _widen(self) -> None:
-        # From the last row on: a row's new place never reaches the old place of an earlier one.
+        # From the last row to the first: where a row moves to, no row that is still to move is overwritten.
         old, new = self._view(self.frames), self._view(self.frames + 1)
         if self.frames:
             for row in reversed(range(self._shape[0])):

@@ -19,11 +19,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from sfc_cli.core.propagation import fused
-from sfc_cli.core.propagation.context import slot_of
-from sfc_cli.core.propagation.fused import Blocks, FusedMatcher, choose_blocks, is_supported, reachable_cells
-from sfc_cli.core.propagation.matching import Matcher
-from sfc_cli.core.propagation.reference import ReferenceMatcher, within_radius
+from sfc_cli.core.propagation.fused import Blocks, FusedMatcher, choose_blocks, reachable_cells, why_not_fused
+from sfc_cli.core.propagation.matching import Matcher, pairs_within_radius, slot_of
 from sfc_cli.settings.propagation import PropagationSettings
+from tests.core.propagation.made import exact_features, mixed, oracle_labels
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 SETTINGS = PropagationSettings(top_k=3, radius=2, context_frames=2)
@@ -46,7 +45,7 @@ def mix(matcher: Matcher, features: Tensor, memory: Tensor) -> Tensor:
     assert votes.sources.dtype == torch.int64
     assert votes.sources.min() >= 0
     torch.testing.assert_close(votes.weights.sum(2), torch.ones(votes.weights.shape[:2]))
-    return (memory[votes.sources] * votes.weights[..., None]).sum(2)
+    return mixed(*votes, memory)
 
 
 def errors(
@@ -56,7 +55,8 @@ def errors(
     cells = features[0, 0].numel()
     generator = torch.Generator().manual_seed(1)
     memory = torch.rand((1 + settings.context_frames) * cells, 4, generator=generator)
-    expected = mix(ReferenceMatcher(features[0], settings), features[1:], memory)
+    frames = range(1, len(features))
+    expected = torch.stack([oracle_labels(features, frame, memory, settings) for frame in frames])
     matcher = FusedMatcher(features[0], settings, precision, blocks=blocks)
     # Batches of uneven length, as a reader of videos may hand them on.
     parts = [mix(matcher, part, memory) for part in features[1:].split(blocks.frames + 1)]
@@ -162,6 +162,20 @@ class TestInterpreted:
         features = unit_features(3, int(random.integers(8, 70)), height, width, seed=seed)
         assert errors(features, settings, "exact", blocks).max() < 1e-5
 
+    @pytest.mark.parametrize("at", [2, 3, 5, 7])
+    def test_remember__the_rest_of_a_video_to_the_bit(self, at: int) -> None:
+        features = exact_features(9, 16, 5, 6, seed=2)
+        settings = PropagationSettings(top_k=4, radius=2.5, temperature=0.1, context_frames=2)
+        whole = FusedMatcher(features[0], settings, blocks=replace(LARGE, frames=3)).advance(features[1:])
+        continued = FusedMatcher(features[0], settings, blocks=replace(LARGE, frames=3))
+        skipped = max(0, at - 1 - settings.context_frames)
+        continued.skip(skipped)
+        for index in range(1 + skipped, at):
+            continued.remember(features[index])
+        votes = continued.advance(features[at:])
+        assert torch.equal(votes.weights, whole.weights[at - 1 :])
+        assert torch.equal(votes.sources, whole.sources[at - 1 :])
+
     def test_advance__any_of_tied_candidates_will_do(self) -> None:
         height, width, settings = 5, 8, PropagationSettings(top_k=6, radius=3, context_frames=3)
         kinds = torch.arange(height * width) % 3
@@ -195,38 +209,38 @@ class TestInterpreted:
         memory = first.new_zeros(1 + settings.context_frames, *first.shape)
         memory[0] = first
         for frame, (weights, sources) in enumerate(zip(*votes, strict=True), 1):
-            labels = (memory.flatten(0, 1)[sources] * weights[..., None]).sum(1)
+            labels = mixed(weights[None], sources[None], memory.flatten(0, 1))[0]
             memory[slot_of(frame, settings.context_frames)] = labels
             expected = torch.from_numpy(case["expected"][frame]).float().flatten(0, 1)
             torch.testing.assert_close(labels, expected, atol=1e-4, rtol=0)
 
-    def test_fused_matcher__refuses_what_is_not_supported(self) -> None:
+    def test_fused_matcher__refuses_what_it_cannot_match(self) -> None:
         with pytest.raises(ValueError, match="2049 channels are more than 2048"):
             FusedMatcher(unit_features(1, 2049, 2, 2)[0], SETTINGS)
 
 
-def test_is_supported__names_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_why_not_fused__names_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     first = torch.zeros(8, 4, 4)
     monkeypatch.setenv("TRITON_INTERPRET", "1")
     monkeypatch.setattr(fused, "find_spec", lambda _: object())
-    assert is_supported(first, SETTINGS) is None
-    assert "top_k 33 is above 32" in str(is_supported(first, replace(SETTINGS, top_k=33)))
-    assert "2049 channels" in str(is_supported(torch.zeros(2049, 1, 1), SETTINGS))
+    assert why_not_fused(first, SETTINGS) is None
+    assert "top_k 33 is above 32" in str(why_not_fused(first, replace(SETTINGS, top_k=33)))
+    assert "2049 channels" in str(why_not_fused(torch.zeros(2049, 1, 1), SETTINGS))
     huge = torch.zeros(8, 1, 1).expand(8, 8192, 8192)
-    assert is_supported(huge, replace(SETTINGS, context_frames=30)) is None
-    assert "too many" in str(is_supported(huge, replace(SETTINGS, context_frames=31)))
+    assert why_not_fused(huge, replace(SETTINGS, context_frames=30)) is None
+    assert "too many" in str(why_not_fused(huge, replace(SETTINGS, context_frames=31)))
     monkeypatch.delenv("TRITON_INTERPRET")
-    assert "cpu" in str(is_supported(first, SETTINGS))
+    assert "cpu" in str(why_not_fused(first, SETTINGS))
     monkeypatch.setattr(fused, "find_spec", lambda _: None)
-    assert "not installed" in str(is_supported(first, SETTINGS))
+    assert "not installed" in str(why_not_fused(first, SETTINGS))
 
 
 def test_import__works_without_triton() -> None:
     lines = (
         "import sys; sys.modules['triton'] = None; import torch; "
-        "from sfc_cli.core.propagation.fused import is_supported; "
+        "from sfc_cli.core.propagation.fused import why_not_fused; "
         "from sfc_cli.settings.propagation import PropagationSettings; "
-        "print(is_supported(torch.zeros(8, 2, 2), PropagationSettings()))"
+        "print(why_not_fused(torch.zeros(8, 2, 2), PropagationSettings()))"
     )
     environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
     run = subprocess.run([sys.executable, "-c", lines], env=environment, capture_output=True, text=True)
@@ -240,7 +254,7 @@ def test_reachable_cells__are_those_near_any_cell_of_the_tile(size: tuple[int, i
     height, width = size
     tile_height, tile_width = 4, 2
     reachable, counts = reachable_cells(height, width, radius, tile_height, tile_width)
-    near = within_radius(height, width, radius).unflatten(0, size)  # [h, w, N]
+    near = pairs_within_radius(height, width, radius).unflatten(0, size)  # [h, w, N]
     tiles = [rows for band in near.split(tile_height) for rows in band.split(tile_width, dim=1)]
     assert len(tiles) == len(reachable) == len(counts)
     for tile, cells, count in zip(tiles, reachable, counts, strict=True):

@@ -146,7 +146,7 @@ def test_propagate_labels__shapes_that_do_not_belong_together(
 def test_propagate_labels__settings_out_of_range(
     features: Tensor, first_labels: Tensor, choice: dict[str, float]
 ) -> None:
-    with pytest.raises(UsageError, match="--" + next(iter(choice)).replace("_", "-")):
+    with pytest.raises(UsageError, match=f"`{next(iter(choice))}`"):
         propagate_labels(features, first_labels, **choice)  # type: ignore[arg-type]
 
 
@@ -157,7 +157,6 @@ def test_step__streaming_equals_the_whole(
 ) -> None:
     propagator = LabelPropagator(features[0], first_labels, SETTINGS, backend=backend)  # type: ignore[arg-type]
     parts = [propagator.step(batch) for batch in features[1:].split(sizes)]
-    propagator.close()
     assert [len(part) for part in parts] == list(sizes)
     torch.testing.assert_close(torch.cat(parts), _propagate(features, first_labels, backend)[1:])
 
@@ -183,7 +182,7 @@ def test_step__memory_is_independent_of_length(first_labels: Tensor, backend: st
         propagator.step(torch.rand(1, 64, 6, 9))
         held.append(_bytes_held_by(propagator))
     assert held[-1] > SETTINGS.context_frames * frame_bytes
-    # From the second window on every place has been taken and given up once.
+    # From the second window on every slot has been filled and filled again.
     assert held[-1] - held[2 * SETTINGS.context_frames] < frame_bytes
 
 
@@ -218,3 +217,25 @@ def _bytes_held_by(owner: object) -> int:
         else:
             waiting.extend(gc.get_referents(thing))
     return sum(storages.values())
+
+
+def _continued_labels(features: Tensor, first: Tensor, backend: str, at: int, whole: Tensor) -> Tensor:
+    """Propagate from frame ``at`` on, with a context that is remembered instead of matched."""
+    skipped = max(0, at - 1 - CONTINUED.context_frames)
+    propagator = LabelPropagator(features[0], first, CONTINUED, backend=backend, skipped=skipped)  # type: ignore[arg-type]
+    for index in range(1 + skipped, at):
+        propagator.remember(features[index], whole[index])
+    return propagator.step(features[at:])
+
+
+CONTINUED = PropagationSettings(top_k=5, radius=3.0, temperature=0.1, context_frames=3)
+
+
+@pytest.mark.parametrize("at", range(1, 11))
+@pytest.mark.parametrize("backend", ["reference", "windowed"])
+def test_remember__the_rest_of_a_video_to_the_bit(backend: str, at: int) -> None:
+    features = exact_features(11, 8, 7, 9, seed=4)
+    first = torch.rand(3, 7, 9, generator=torch.Generator().manual_seed(5))
+    propagator = LabelPropagator(features[0], first, CONTINUED, backend=backend)  # type: ignore[arg-type]
+    whole = torch.cat([first[None], propagator.step(features[1:])])
+    assert torch.equal(_continued_labels(features, first, backend, at, whole), whole[at:])

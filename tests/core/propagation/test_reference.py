@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from sfc_cli.core.propagation import propagate_labels
-from sfc_cli.core.propagation.reference import ReferenceMatcher
+from sfc_cli.core.propagation.reference import propagate_frame
 from sfc_cli.settings.propagation import PropagationSettings
-from tests.core.propagation.made import exact_features
+from tests.core.propagation.made import exact_features, oracle_labels
 
 
 def _plain(
@@ -65,20 +65,19 @@ def test_reference__equals_plain_python(
     np.testing.assert_allclose(soft.numpy(), expected, rtol=0, atol=1e-5)
 
 
-def test_reference__copies_of_frame_0_take_places() -> None:
-    # One cell, so that all candidates of target 1 are copies of frame 0 and of equal affinity: with k = 3
-    # of 4 copies the votes still all come from frame 0.
+def test_reference__copies_of_frame_0_count() -> None:
+    # One cell with k = 3: frame 0 and two copies of it have the three largest affinities, and frame 1,
+    # though it is in the window, has none of the votes.
     settings = PropagationSettings(top_k=3, radius=2.0, context_frames=3)
-    matcher = ReferenceMatcher(torch.ones(1, 1, 1), settings)
-    weights, sources = matcher.advance(torch.ones(1, 1, 1, 1))
-    assert sources.tolist() == [[[0, 0, 0]]]
-    torch.testing.assert_close(weights, torch.full((1, 1, 3), 1 / 3))
+    features = torch.tensor([1.0, 0.5, 1.0])[:, None, None, None]
+    memory = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [0.0, 1.0]])
+    assert oracle_labels(features, 2, memory, settings).tolist() == [[1.0, 0.0]]
 
 
-def test_reference__forgets_what_left_the_window() -> None:
-    settings = PropagationSettings(top_k=2, radius=2.0, context_frames=4)
-    frames = exact_features(30, 4, 3, 3, seed=0)
-    matcher = ReferenceMatcher(frames[0], settings)
-    for frame in frames[1:]:
-        matcher.advance(frame[None])
-        assert len(matcher._features) <= 1 + settings.context_frames
+def test_propagate_frame__radius_binds_the_window_alone() -> None:
+    # The query's look-alike is three cells away in every frame; only frame 0's votes from there.
+    settings = PropagationSettings(top_k=1, radius=2.0, context_frames=1)
+    context = torch.tensor([[0.1, 0.0, 0.0, 0.9], [0.5, 0.0, 0.0, 1.0]])[:, None, None]  # [2, 1, 1, 4]
+    labels = torch.eye(8).view(8, 2, 1, 4).transpose(0, 1)  # [2, 8, 1, 4], a plane for each cell
+    soft = propagate_frame(torch.ones(1, 1, 4), context, labels, settings)  # [8, 1, 4]
+    assert soft.argmax(0).tolist() == [[3, 3, 7, 7]]

@@ -33,42 +33,51 @@ def test_step__one_anchor_with_all_objects_is_plain_propagation() -> None:
     tracks = Tracks(3, SETTINGS)
     assert tracks.is_empty
     tracks.paint(features[0], [1, 2], first)
-    found = torch.cat([tracks.step(features[1:4]), tracks.step(features[4:])])
+    found = torch.cat([tracks.combine(tracks.step(part)) for part in (features[1:4], features[4:])])
     assert torch.equal(found, propagate_labels(features, first, **OPTIONS)[1:])  # type: ignore[arg-type]
+
+
+def test_step__objects_keep_their_planes_in_whatever_order_they_are_painted() -> None:
+    features, first = _features(4), _one_hot(LEFT, RIGHT)
+    tracks = Tracks(3, SETTINGS)
+    tracks.paint(features[0], [2, 1], first[[0, 2, 1]])
+    torch.testing.assert_close(
+        tracks.combine(tracks.step(features[1:])), propagate_labels(features, first, **OPTIONS)[1:]
+    )  # type: ignore[arg-type]
 
 
 def test_step__an_object_that_enters_later_follows_from_its_own_frame() -> None:
     features = _features(8)
     tracks = Tracks(3, SETTINGS)
     tracks.paint(features[0], [1], _one_hot(LEFT))
-    before = tracks.step(features[1:4])
+    before = tracks.combine(tracks.step(features[1:4]))
     assert not before[:, 2].any(), "nobody has painted the second object yet"
     assert torch.allclose(before.sum(1), torch.ones(()), atol=1e-6)
     tracks.paint(features[3], [2], _one_hot(RIGHT))
-    found = tracks.step(features[4:])
+    found = tracks.combine(tracks.step(features[4:]))
     first = propagate_labels(features, _one_hot(LEFT), **OPTIONS)[4:]  # type: ignore[arg-type]
     second = propagate_labels(features[3:], _one_hot(RIGHT), **OPTIONS)[1:]  # type: ignore[arg-type]
     whole = torch.stack([first[:, 0] * second[:, 0], first[:, 1], second[:, 1]], dim=1)
     torch.testing.assert_close(found, whole / whole.sum(1, keepdim=True))
 
 
-def test_paint__a_correction_of_everything_starts_anew() -> None:
+def test_paint__a_correction_of_everything_starts_again() -> None:
     features = _features(8)
     tracks = Tracks(2, SETTINGS)
     tracks.paint(features[0], [1], _one_hot(LEFT))
-    tracks.step(features[1:5])
+    tracks.combine(tracks.step(features[1:5]))
     tracks.paint(features[4], [1], _one_hot(RIGHT))
-    anew = propagate_labels(features[4:], _one_hot(RIGHT), **OPTIONS)[1:]  # type: ignore[arg-type]
-    assert torch.equal(tracks.step(features[5:]), anew)
+    again = propagate_labels(features[4:], _one_hot(RIGHT), **OPTIONS)[1:]  # type: ignore[arg-type]
+    assert torch.equal(tracks.combine(tracks.step(features[5:])), again)
 
 
 def test_paint__one_corrected_object_leaves_the_other_to_its_mask() -> None:
     features = _features(6)
     tracks = Tracks(3, SETTINGS)
     tracks.paint(features[0], [1, 2], _one_hot(LEFT, RIGHT))
-    tracks.step(features[1:3])
+    tracks.combine(tracks.step(features[1:3]))
     tracks.paint(features[2], [2], _one_hot(LEFT))
-    found = tracks.step(features[3:])
+    found = tracks.combine(tracks.step(features[3:]))
     both = propagate_labels(features, _one_hot(LEFT, RIGHT), **OPTIONS)[3:]  # type: ignore[arg-type]
     corrected = propagate_labels(features[2:], _one_hot(LEFT), **OPTIONS)[1:]  # type: ignore[arg-type]
     whole = torch.stack([(1 - both[:, 1]) * corrected[:, 0], both[:, 1], corrected[:, 1]], dim=1)

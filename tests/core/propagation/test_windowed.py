@@ -1,4 +1,4 @@
-"""The windowed path against the oracle, vote by vote."""
+"""The windowed path against the oracle, cell by cell."""
 
 import pytest
 import torch
@@ -6,13 +6,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sfc_cli.core.propagation.context import slot_of, window_frames
-from sfc_cli.core.propagation.matching import Matcher, Votes
-from sfc_cli.core.propagation.reference import ReferenceMatcher, within_radius
+from sfc_cli.core.propagation.matching import Matcher, pairs_within_radius, slot_of, window_frames
 from sfc_cli.core.propagation.windowed import WindowedMatcher
 from sfc_cli.errors import UsageError
 from sfc_cli.settings.propagation import PropagationSettings
-from tests.core.propagation.made import exact_features
+from tests.core.propagation.made import exact_features, mixed, oracle_labels
 
 SIZES = ((1, 1), (1, 17), (23, 1), (1, 40), (2, 3), (3, 2), (7, 13), (31, 4), (20, 30))
 # Cells × candidates × frames that an example may cost the oracle.
@@ -28,8 +26,8 @@ def _cases(draw: st.DrawFn) -> tuple[tuple[int, int], int, int, int, float, int,
     most = max(2, min(30, BUDGET // (cells * cells * (1 + context))))
     frames = draw(st.integers(2, most))
     radius = draw(st.sampled_from([0.4, 1.0, 1.5, 2.0, 2**0.5, 5.0, 12.0, 60.0]) | st.floats(0.2, 20))
-    corner = int(within_radius(*size, radius).sum(1).min())
-    # Beyond a group of frame 0, beyond frame 0 itself, up to every place that the scarcest cell reaches.
+    corner = int(pairs_within_radius(*size, radius).sum(1).min())
+    # Beyond a group of frame 0, beyond frame 0 itself, up to every cell that the scarcest cell reaches.
     top_k = draw(st.integers(1, min(80, cells + context * corner)))
     channels = draw(st.integers(1, 6))
     return size, frames, context, top_k, radius, channels, draw(st.integers(0, 2**31))
@@ -58,6 +56,7 @@ def test_advance__same_votes_as_the_oracle(
         pytest.param((5, 6), 4, 6, 2.5, 25, 30, id="long-context"),
         pytest.param((6, 7), 4, 5, 1.0, 4, 9, id="radius-1"),
         pytest.param((6, 7), 4, 5, 0.5, 4, 9, id="radius-below-1"),
+        pytest.param((2, 2), 4, 4, 1e-200, 2, 5, id="radius-that-reaches-nothing"),
         pytest.param((6, 7), 4, 90, 99.0, 2, 6, id="radius-beyond-the-map"),
     ],
 )
@@ -112,46 +111,45 @@ def test_advance__writes_all_of_its_output(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_windowed_matcher__top_k_beyond_reach() -> None:
     chosen = PropagationSettings(top_k=10, radius=1.0, context_frames=1)
-    with pytest.raises(UsageError, match="--top-k is 10"):
+    with pytest.raises(UsageError, match="`top_k` is 10"):
         WindowedMatcher(torch.ones(2, 2, 4), chosen)
 
 
 def _require_same_votes(
     features: Tensor, chosen: PropagationSettings, windowed: Matcher, *, at_once: int
 ) -> None:
-    """Compare the votes of a matcher with the oracle's for every frame after the first.
+    """Compare what a matcher's votes make of random labels with the oracle, for every frame after the first.
 
-    Votes for one source are summed. Where candidates tie at place k either is right: there the votes must
-    add up to the same at every affinity, and go to sources within reach.
+    Where candidates tie for the last vote any of them will do, so there the labels may differ.
     """
-    oracle = ReferenceMatcher(features[0], chosen)
-    first = 1
+    slots = (1 + chosen.context_frames) * features[0, 0].numel()
+    memory = torch.rand(slots, 4, generator=torch.Generator().manual_seed(0))
+    target = 0
     for batch in features[1:].split(at_once):
-        expected, found = oracle.advance(batch), windowed.advance(batch)
-        for number in range(len(batch)):
-            affinity = _affinities(features, first + number, chosen)
-            expected_votes, found_votes = (
-                _dense(Votes(votes.weights[number], votes.sources[number]), affinity.shape[0])
-                for votes in (expected, found)
-            )
-            torch.testing.assert_close(found_votes.sum(0), torch.ones(affinity.shape[1]))
-            assert not (found_votes[affinity == -torch.inf] > 0).any(), "a vote from beyond the reach"
-            differs = ((found_votes - expected_votes).abs() > 1e-5).any(0)
-            for query in differs.nonzero().flatten()[:_TIES_LOOKED_AT]:
-                a, b = (
-                    _by_affinity(votes[:, query], affinity[:, query])
-                    for votes in (expected_votes, found_votes)
-                )
-                torch.testing.assert_close(a, b, rtol=0, atol=1e-5)
-                _require_tie(expected_votes[:, query], found_votes[:, query], affinity[:, query])
-        first += len(batch)
+        for weights, sources in zip(*windowed.advance(batch), strict=True):  # [N, k] each
+            target += 1
+            torch.testing.assert_close(weights.sum(1), torch.ones(len(weights)))
+            affinity = _affinities(features, target, chosen)  # [S, N]
+            reached = affinity.T.gather(1, sources) > -torch.inf
+            assert reached[weights > 0].all(), "a vote from beyond the reach"
+            found = mixed(weights[None], sources[None], memory)[0]
+            differs = ((found - oracle_labels(features, target, memory, chosen)).abs() > 1e-5).any(1)
+            for query in differs.nonzero().flatten().tolist()[:_TIES_LOOKED_AT]:
+                # A plane for each candidate above the last vote, and one for all that tie with it.
+                last = affinity[sources[query, weights[query] > 0], query].min()
+                above = affinity[:, query] > last
+                planes = torch.eye(slots)[:, above] if above.any() else torch.zeros(slots, 0)
+                planes = torch.cat([planes, (affinity[:, query] == last)[:, None]], dim=1)
+                expected = oracle_labels(features, target, planes, chosen)[query]
+                votes = mixed(weights[None], sources[None], planes)[0, query]
+                torch.testing.assert_close(votes, expected, rtol=0, atol=1e-5)
 
 
 def _affinities(features: Tensor, target: int, chosen: PropagationSettings) -> Tensor:
-    """Return the affinity of every place in the label memory to every query, −inf out of reach: [S, N]."""
+    """Return the affinity of every row of the label memory to every query, −inf out of reach: [S, N]."""
     cells = features[0, 0].numel()
     query = features[target].flatten(1)
-    near = within_radius(*features.shape[2:], chosen.radius)
+    near = pairs_within_radius(*features.shape[2:], chosen.radius)
     affinity = torch.full(((1 + chosen.context_frames) * cells, cells), -torch.inf)
     for frame in set(window_frames(target, chosen.context_frames)) - {0}:
         slot = slot_of(frame, chosen.context_frames)
@@ -160,21 +158,3 @@ def _affinities(features: Tensor, target: int, chosen: PropagationSettings) -> T
     # Frame 0 as the long memory counts at any distance.
     affinity[:cells] = features[0].flatten(1).T @ query
     return affinity
-
-
-def _dense(votes: Votes, sources: int) -> Tensor:
-    """Sum up the weights of every source: [S, N]."""
-    return torch.zeros(sources, len(votes.weights)).scatter_add_(0, votes.sources.T, votes.weights.T)
-
-
-def _by_affinity(votes: Tensor, affinity: Tensor) -> Tensor:
-    """Sum up the votes of equal affinity, in rising order of the affinities."""
-    values, place = affinity.unique(return_inverse=True)
-    return torch.zeros(len(values)).scatter_add_(0, place, votes)
-
-
-def _require_tie(expected: Tensor, found: Tensor, affinity: Tensor) -> None:
-    """Only candidates of the lowest affinity that got a vote may differ."""
-    lowest = affinity[expected > 0].min()
-    different = (expected - found).abs() > 1e-5
-    assert (affinity[different] == lowest).all(), "votes differ where no candidates tie"
