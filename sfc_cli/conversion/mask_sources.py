@@ -40,8 +40,9 @@ class MaskSource:
     stem: str
 
     def __post_init__(self) -> None:
-        # All forms of masks pass here, and every path that is written is made from this name.
-        require_inside_name(self.name, self.path)
+        # All forms of masks pass here, and every path that is written is made from these names.
+        for name in filter(None, (self.sequence, self.stem)):
+            require_inside_name(name, self.path)
 
     @property
     def name(self) -> str:

@@ -91,7 +91,7 @@ def write_frame(source: str, output: Path, at: Moment | None = None) -> FrameSta
     if is_folder and is_same_or_below(output, video.source):
         raise UsageError(f"{output} lies inside {video.source}.", "Choose another folder for the picture.")
     # Images in the folder may be links to files elsewhere.
-    refuse_overwriting(output, video.source.iterdir() if is_folder else [video.source])
+    refuse_overwriting(output, video.files)
     if at is not None and at.in_seconds and is_folder:
         raise UsageError(f"Images have no time of their own, and `at` is {at}.", "Give the frame's number.")
     try:

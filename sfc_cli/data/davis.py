@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sfc_cli.data.sequence_names import choose_sequences, read_list
+from sfc_cli.data.sequence_names import choose_sequences, files_in, read_list, require_split
 from sfc_cli.errors import InputError
 from sfc_cli.files import inside
 
@@ -44,7 +44,7 @@ class DavisDataset:
             chosen: Only these; each must be in the split.
 
         Raises:
-            InputError: If the root, the list or a chosen sequence is missing, or a name unsafe.
+            InputError: If the root, the list or a chosen sequence is missing, or a name is unsafe.
         """
         self._require_folder(self.root, "the data set")
         if split == "all" and not self._split_file(split).is_file():
@@ -57,13 +57,11 @@ class DavisDataset:
         """Return a sequence's frame files in order of their names.
 
         Raises:
-            InputError: If the folder is missing or has no frames, or two frames share a stem.
+            InputError: If the folder is missing or has no frames, or a name is unsafe or shared.
         """
         folder = inside(self.root / "JPEGImages" / self.resolution, sequence)
         self._require_folder(folder, f"the frames of sequence {sequence}")
-        paths = sorted(
-            path for path in folder.iterdir() if path.suffix in FRAME_SUFFIXES and path.name[0] != "."
-        )
+        paths = files_in(folder, FRAME_SUFFIXES)
         if not paths:
             raise InputError(
                 f"No frames in {folder}.",
@@ -77,11 +75,11 @@ class DavisDataset:
         """Return a sequence's annotation files in order of their names.
 
         Raises:
-            InputError: If the folder is missing or empty.
+            InputError: If the folder is missing or empty, or a name is unsafe.
         """
         folder = inside(self.annotations_root, sequence)
         self._require_folder(folder, f"the annotations of sequence {sequence}")
-        paths = sorted(path for path in folder.glob("*.png") if path.name[0] != ".")
+        paths = files_in(folder, (".png",))
         if not paths:
             raise InputError(f"No annotations in {folder}.", "Expected indexed PNGs such as 00000.png.")
         return paths
@@ -101,7 +99,7 @@ class DavisDataset:
         return path
 
     def _split_file(self, split: str) -> Path:
-        return self.root / "ImageSets" / self.year / f"{split}.txt"
+        return self.root / "ImageSets" / self.year / f"{require_split(split)}.txt"
 
     def _read_split(self, split: str) -> list[str]:
         path = self._split_file(split)

@@ -101,10 +101,10 @@ def index_frames(root: Path) -> FrameIndex:
     if not root.is_dir():
         raise InputError(f"{root} is missing or not a folder.", "Check `data`.")
     root = root.resolve()
-    cached = _read_cache(root)
+    kind, base, source = _recognise(root)
+    cached = _read_cache(root, base)
     if cached is not None:
         return cached
-    kind, base, source = _recognise(root)
     listed = read_index(source) if source else list(_listed_below(base))
     count = sum(len(frames) for _, frames in listed)
     if not count:
@@ -304,7 +304,7 @@ def _write_cache(root: Path, index: FrameIndex, stamps: dict[str, int]) -> None:
         return
 
 
-def _read_cache(root: Path) -> FrameIndex | None:
+def _read_cache(root: Path, base: Path) -> FrameIndex | None:
     try:
         content: dict[str, Any] = json.loads(cache_file(root).read_text(encoding="utf-8"))
         if content["version"] != _VERSION:
@@ -312,13 +312,15 @@ def _read_cache(root: Path) -> FrameIndex | None:
         if any(Path(path).stat().st_mtime_ns != stamp for path, stamp in content["stamps"].items()):
             return None
         stored = content["index"]
+        if stored["root"] != str(base):
+            return None
         videos = tuple(Video(video["name"], tuple(video["frames"])) for video in stored["videos"])
         # As a set, because the frames of most videos have the same names. "." is the root itself.
         names = {name for video in videos for name in (video.name, *video.frames)} - {"."}
         if not all(map(is_inside_name, names)):
             return None
         return FrameIndex(
-            root=Path(stored["root"]),
+            root=base,
             kind=stored["kind"],
             videos=videos,
             unreadable=tuple((path, problem) for path, problem in stored["unreadable"]),

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sfc_cli.data.sequence_names import choose_sequences, read_list
+from sfc_cli.data.sequence_names import choose_sequences, files_in, read_list, require_split
 from sfc_cli.data.soft_labels import SoftLabels
 from sfc_cli.errors import InputError, require_package
-from sfc_cli.files import inside, write_text
+from sfc_cli.files import inside, require_inside_name, write_text
 
 Joints = npt.NDArray[np.float64]
 
@@ -51,15 +50,17 @@ class JhmdbDataset:
             chosen: Only these; each must be in the split.
 
         Raises:
-            InputError: If the root, the lists or a chosen video is missing.
+            InputError: If the root, the lists or a chosen video is missing, or a name is unsafe.
         """
-        lists = sorted((self.root / "splits").glob(f"*_test_split{split}.txt"))
+        ending = f"_test_split{require_split(split)}"
+        lists = files_in(self.root / "splits", (".txt",))
+        lists = [path for path in lists if path.stem.endswith(ending)]
         if not lists:
             raise InputError(
-                f"No lists for split {split!r}: no *_test_split{split}.txt in {self.root / 'splits'}.",
+                f"No lists for split {split!r}: no *{ending}.txt in {self.root / 'splits'}.",
                 "Check `data`; `split` takes 1, 2 or 3.",
             )
-        names = [name for path in lists for name in self._test_videos(path, split)]
+        names = [name for path in lists for name in _test_videos(path, path.stem.removesuffix(ending))]
         return choose_sequences(names, chosen, self.root / "splits", what="test video")
 
     def frames(self, sequence: str) -> list[Path]:
@@ -69,7 +70,7 @@ class JhmdbDataset:
             InputError: If there is none.
         """
         folder = inside(self.root / "Rename_Images", sequence)
-        paths = sorted(path for path in folder.glob("*.png") if path.name[0] != ".")
+        paths = files_in(folder, (".png",))
         if not paths:
             raise InputError(f"No frames in {folder}.", "Expected files such as 00001.png.")
         return paths
@@ -97,11 +98,11 @@ class JhmdbDataset:
             )
         return positions.transpose(2, 1, 0) - 1
 
-    @staticmethod
-    def _test_videos(path: Path, split: str) -> list[str]:
-        action = re.sub(rf"_test_split{split}$", "", path.stem)
-        rows = [line.split() for line in read_list(path)]
-        return [f"{action}/{Path(row[0]).stem}" for row in rows if len(row) == 2 and row[1] == _TEST]
+
+def _test_videos(path: Path, action: str) -> list[str]:
+    rows = [line.split() for line in read_list(path)]
+    videos = [Path(row[0]).stem for row in rows if len(row) == 2 and row[1] == _TEST]
+    return [f"{action}/{require_inside_name(video, path)}" for video in videos]
 
 
 def write_joints(path: Path, joints: Joints) -> None:

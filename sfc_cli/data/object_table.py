@@ -85,7 +85,7 @@ class ObjectTable:
         self._waiting = rows or PartFile(path, ".rows").part
         self._goes_when_abandoned = rows is None
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            self._waiting.parent.mkdir(parents=True, exist_ok=True)
             if kept_frames:
                 _cut_rows(self._waiting, kept_frames)
             self._rows = self._waiting.open("a" if kept_frames else "w", encoding="utf-8", newline="")

@@ -9,14 +9,14 @@ import contextlib
 import glob
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from sfc_cli.data.object_table import frames_in_table, remove_from_table
 from sfc_cli.errors import InputError
-from sfc_cli.files import inside, is_same_or_below
+from sfc_cli.files import inside, is_same_or_below, require_inside_name
 from sfc_cli.settings.propagation import OutputChoice
 
 RECORD_NAME = "run.json"
@@ -97,6 +97,11 @@ class ResultsFolder:
         folders = [self.masks(sequence), *(self._extras(folder, sequence) for folder in EXTRA_FOLDERS)]
         return [*folders, self.film(sequence), self.gif(sequence)]
 
+    def has_inside(self, sequence: str) -> bool:
+        """Return whether what a sequence has lies in the folder itself, not behind a link out of it."""
+        paths = (*self.outputs_of(sequence), self.joints(sequence), self.resume(sequence))
+        return all(is_same_or_below(path, self.root) for path in paths)
+
     def lacking(self, sequence: str, frames: Sequence[str], choice: OutputChoice) -> OutputChoice:
         """Return those of the chosen extras that a sequence does not have for all its frames.
 
@@ -172,6 +177,24 @@ def overlaps(outputs: Sequence[Path], path: Path) -> bool:
     return any(is_same_or_below(path, output) or is_same_or_below(output, path) for output in outputs)
 
 
+def find_overwritten(outputs: Iterable[Path], inputs: Iterable[Path]) -> Path | None:
+    """Return the first of the files that are read which is one of the outputs or lies in one, if any does.
+
+    Args:
+        outputs: Of a run, see ``ResultsFolder.outputs_of``.
+        inputs: Files. Of a link, neither itself nor what it leads to may be replaced.
+    """
+    real = {output.resolve() for output in outputs}
+
+    def is_met(path: Path) -> bool:
+        return not real.isdisjoint((path, *path.parents))
+
+    for path in inputs:
+        if is_met(path.parent.resolve() / path.name) or (path.is_symlink() and is_met(path.resolve())):
+            return path
+    return None
+
+
 def remove_parts(folder: Path, of: str = "") -> None:
     """Remove the unfinished files that a killed run left in a folder.
 
@@ -213,19 +236,36 @@ def read_record(folder: Path) -> dict[str, Any] | None:
     """Read the ``run.json`` of a results folder; None if it has none.
 
     Raises:
-        InputError: If the file is damaged.
+        InputError: If the file is damaged, or names a sequence that would lie outside of the folder.
     """
     path = folder / RECORD_NAME
     if not path.is_file():
         return None
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}.", "Remove it, or choose another folder.") from None
-    parts = ("settings", "checkpoints", "sequences")
-    if not isinstance(content, dict) or not all(isinstance(content.get(part, {}), dict) for part in parts):
+    if not _is_record(content):
         raise InputError(f"{path} is not the record of a run.", "Remove it, or choose another folder.")
+    for name in begun_in(content):
+        require_inside_name(name, path)
     return content
+
+
+def _is_record(content: Any) -> bool:
+    parts = ("settings", "checkpoints", "clip", "sequences")
+    return (
+        isinstance(content, dict)
+        and all(isinstance(content.get(part, {}), dict) for part in parts)
+        and all(isinstance(entry, dict) for entry in content.get("sequences", {}).values())
+        and isinstance(content.get("planned", []), list)
+        and all(isinstance(name, str) for name in content.get("planned", []))
+    )
+
+
+def begun_in(record: Mapping[str, Any]) -> set[str]:
+    """Return the sequences that the run of a record finished or set out to do."""
+    return {*record.get("sequences", ()), *record.get("planned", ())}
 
 
 def _remove_files(folder: Path, pattern: str) -> None:

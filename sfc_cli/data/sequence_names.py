@@ -1,8 +1,8 @@
-"""Which sequences of a data set are meant: one chooser for every layout, past which no unsafe name gets."""
+"""Which sequences of a data set are meant, and the files of a folder; no unsafe name gets past here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from sfc_cli.errors import InputError
@@ -51,6 +51,32 @@ def read_list(path: Path) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"Cannot read {path}: {error}.") from None
     return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def require_split(split: str) -> str:
+    """Return a split's name, which becomes part of the path of a list or folder.
+
+    Raises:
+        InputError: If that would lie outside of its folder.
+    """
+    return require_inside_name(split, "`split`")
+
+
+def files_in(folder: Path, suffixes: Collection[str]) -> list[Path]:
+    """Return a folder's files in order of their names, without hidden ones; none if it is missing.
+
+    Args:
+        folder: The folder.
+        suffixes: What the names end in, such as ``.png``.
+
+    Raises:
+        InputError: If a name would lead out of a folder that is written, where it names a result.
+    """
+    paths = folder.iterdir() if folder.is_dir() else ()
+    found = sorted(path for path in paths if path.suffix in suffixes and path.name[0] != ".")
+    for path in found:
+        require_inside_name(path.name, folder)
+    return found
 
 
 def in_short(names: Sequence[str], most: int = _MOST_LISTED) -> str:

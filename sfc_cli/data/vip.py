@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sfc_cli.data.sequence_names import choose_sequences, read_list
+from sfc_cli.data.sequence_names import choose_sequences, files_in, read_list, require_split
 from sfc_cli.errors import InputError
 from sfc_cli.files import inside
 
@@ -42,11 +42,12 @@ class VipDataset:
         """Return the names of a split's videos, or of all annotated ones where there is no list.
 
         Raises:
-            InputError: If there is no annotation, or a chosen video is not in the split.
+            InputError: If there is no annotation, a chosen video is not in the split, or a name is unsafe.
         """
         folder = self.annotations_root
         if not folder.is_dir():
             raise InputError(f"Cannot find the annotations: {folder} is missing.", "Check `data`.")
+        require_split(split)
         listed = next(
             (
                 path
@@ -70,7 +71,7 @@ class VipDataset:
             InputError: If there is none.
         """
         folder = inside(self.annotations_root, sequence)
-        paths = sorted(path for path in folder.glob("*.png") if path.name[0] != ".")
+        paths = files_in(folder, (".png",))
         if not paths:
             raise InputError(f"No annotations in {folder}.", "Expected masks of category ids as PNG.")
         return paths
@@ -96,7 +97,7 @@ class VipDataset:
             InputError: If there is none.
         """
         folder = inside(self.base / "Images", sequence)
-        paths = sorted(path for path in folder.glob("*.jpg") if path.name[0] != ".")
+        paths = files_in(folder, (".jpg",))
         if not paths:
             raise InputError(f"No frames in {folder}.", "Expected JPEG files.")
         return paths

@@ -67,10 +67,12 @@ def _safe_members(opened: zipfile.ZipFile, archive: Path, top: str) -> list[tupl
         paths = [PurePosixPath(*path.parts[1:]) for path in paths]
     members = [(str(path), info) for path, info in zip(paths, infos, strict=True)]
     for name, info in members:
-        # Without its top folder a name may lead out that did not before, such as DAVIS/C:/file.
-        if not (is_inside_name(info.filename) and is_inside_name(name)):
+        # Without its top folder a name may lead out that did not before, such as DAVIS/C:/file. Python cuts
+        # names at a NUL.
+        if not all(map(is_inside_name, (info.orig_filename, info.filename, name))):
             raise ArchiveError(
-                f"{archive} is refused: its member {info.filename!r} would be written outside the folder."
+                f"{archive} is refused: its member {info.orig_filename!r} would be written outside the "
+                "folder."
             )
         if stat.S_IFMT(info.external_attr >> 16) not in {0, stat.S_IFREG}:
             raise ArchiveError(

@@ -9,7 +9,7 @@ import numpy as np
 
 from sfc_cli.data.masks import VOID
 from sfc_cli.data.results import ResultsFolder
-from sfc_cli.data.sequence_names import choose_sequences
+from sfc_cli.data.sequence_names import choose_sequences, files_in, require_split
 from sfc_cli.errors import InputError
 from sfc_cli.evaluation.decoding import decode_ids
 from sfc_cli.evaluation.mask_benchmark import evaluate_masks
@@ -56,10 +56,7 @@ def evaluate_youtube_vos(
     annotations = find_annotations(data, split)
     folders = sorted(path.name for path in annotations.iterdir() if path.is_dir())
     names = choose_sequences(folders, sequences, annotations)
-    masks = {
-        name: tuple(sorted(path for path in inside(annotations, name).glob("*.png") if path.name[0] != "."))
-        for name in names
-    }
+    masks = {name: tuple(files_in(inside(annotations, name), (".png",))) for name in names}
     ids = ids_by_frame([path for name in names for path in masks[name]], workers)
 
     def plan(name: str) -> SequencePlan:
@@ -97,9 +94,9 @@ def find_annotations(data: Path, split: str) -> Path:
     """Return the folder of annotations of a split.
 
     Raises:
-        InputError: If there is none; the message names the two folders tried.
+        InputError: If there is none, naming the two folders tried, or if the split's name is unsafe.
     """
-    tried = (data / split / "Annotations", data / "Annotations")
+    tried = (data / require_split(split) / "Annotations", data / "Annotations")
     for folder in tried:
         if folder.is_dir():
             return folder
@@ -156,7 +153,7 @@ def evaluate_folder(
             frames=tuple(path.stem for path in truth),
             folder=folder,
             truth=truth,
-            results=tuple(folder / path.name for path in truth),
+            results=tuple(inside(folder, path.name) for path in truth),
             starts=(0,) * len(objects),
         )
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from sfc_cli.core.manifest import sha256_of
 from sfc_cli.data.painted_masks import PaintedMask, read_painted_masks
-from sfc_cli.data.results import RESERVED_NAMES
 from sfc_cli.data.videos import FrameStamp, Selection, Video, open_video, parse_moment
 from sfc_cli.data.videos.selection import TOLERANCE
 from sfc_cli.errors import InputError, UsageError
@@ -136,10 +135,6 @@ def open_own_video(
     video = open_video(
         sources, frames_per_second=frames_per_second, allow_truncated=selection.end is not None
     )
-    if video.name in RESERVED_NAMES:
-        raise UsageError(
-            f"A video named {video.name} would lie where results of another kind go.", "Rename it."
-        )
     must_count = video.is_exact or both_ways or len(masks) > 1 or masks[0].frame is not None
     stamps = video.stamps(selection) if must_count else None
     if stamps is None and selection.start is not None:
@@ -160,6 +155,7 @@ def open_own_video(
         antialias=True,
         frames_per_second=_rate(video, selection),
         expected=_expected(video, selection, stamps, 0 if both_ways else anchors.first),
+        inputs=(*video.files, *(mask.path for mask in masks)),
     )
     moments = {"start": selection.start, "end": selection.end, "every": selection.every}
     identity = {

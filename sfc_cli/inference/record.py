@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from sfc_cli import __version__
-from sfc_cli.data.results import RECORD_NAME, ResultsFolder, overlaps, read_record
+from sfc_cli.data.results import RECORD_NAME, ResultsFolder, begun_in, overlaps, read_record
 from sfc_cli.errors import InputError, UsageError
-from sfc_cli.files import is_inside_name, is_same_or_below, write_text
+from sfc_cli.files import is_same_or_below, write_text
 from sfc_cli.settings.propagation import PropagationSettings
 
 _PACKAGES = ("torch", "torchvision", "opencv-python", "pillow", "numpy")
@@ -171,7 +171,7 @@ def open_results(
         raise InputError(f"`output` {output} is a file.", "Name a folder.")
     old = read_record(output)
     stays: dict[str, dict[str, Any]] = {}
-    begun = _begun(old)
+    begun = begun_in(old or {})
     if old is None:
         if not overwrite and output.is_dir() and any(path.name[0] != "." for path in output.iterdir()):
             raise UsageError(
@@ -186,22 +186,14 @@ def open_results(
             )
     else:
         record.started = old.get("started", record.started)
-        stays = dict(old.get("sequences") or {})
+        stays = dict(old.get("sequences", {}))
         record.planned += sorted(begun)
     if overwrite:
-        for name in set(names) | (begun - set(record.planned)):
+        others = {name for name in begun - set(record.planned) if results.has_inside(name)}
+        for name in others.union(names):
             stays.pop(name, None)
             results.remove(name)
     record.planned = sorted({*names, *record.planned})
     record.sequences.update(stays)
     results.remove_parts()
     record.write(results)
-
-
-def _begun(record: dict[str, Any] | None) -> set[str]:
-    """Return the sequences that a stored run finished or set out to do."""
-    if record is None:
-        return set()
-    planned = record.get("planned")
-    names = {*(record.get("sequences") or {}), *(planned if isinstance(planned, list) else [])}
-    return {str(name) for name in names if is_inside_name(str(name))}

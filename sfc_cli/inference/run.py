@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from sfc_cli.core.ranks import Ranks, gathered, joined, read_ranks
-from sfc_cli.data.results import RESERVED_NAMES, ResultsFolder, default_output, overlaps
+from sfc_cli.data.results import ResultsFolder, default_output, find_overwritten
 from sfc_cli.errors import InputError, SfcError, UsageError
 from sfc_cli.inference.anchors import MaskAnchors
 from sfc_cli.inference.networks import NetworkChoice, Networks
@@ -39,7 +39,6 @@ class Run:
         record: What run.json will say.
         propagator: Networks and settings.
         ranks: This process among those that share the sequences.
-        masks: Files that are read and must not be written over.
     """
 
     sequences: list[FrameSequence]
@@ -48,7 +47,6 @@ class Run:
     record: RunRecord
     propagator: VideoPropagator
     ranks: Ranks
-    masks: tuple[Path, ...] = ()
 
     @classmethod
     def over_dataset(
@@ -128,7 +126,6 @@ class Run:
             record=record,
             propagator=propagator,
             ranks=ranks,
-            masks=tuple(mask.path for mask in own.masks),
         )
 
     def describe(self) -> str:
@@ -151,6 +148,7 @@ class Run:
             UsageError: If the sequences cannot have what is to be written, or the folder has other results.
             InputError: If sequences failed: the first failure, and how many more there are.
         """
+        self._refuse_overwriting()
         for sequence in self.sequences:
             self._require_possible(sequence, choice)
         with joined(self.ranks, torch.device("cpu")):
@@ -165,20 +163,25 @@ class Run:
             rest = " All other sequences are complete." if len(self.sequences) > 1 else ""
             raise InputError(failures[0].message, f"{failures[0].hint}{more}{rest}".strip())
 
+    def _refuse_overwriting(self) -> None:
+        """Make sure that no result will replace a file that is read, whatever links lead there.
+
+        Raises:
+            UsageError: If one would.
+        """
+        outputs = [path for sequence in self.sequences for path in self.results.outputs_of(sequence.name)]
+        inputs = (path for sequence in self.sequences for path in sequence.inputs)
+        if path := find_overwritten(outputs, inputs):
+            raise UsageError(
+                f"{path} lies among the results that this run writes.",
+                "Copy it to another folder first, or choose another `output`.",
+            )
+
     def _require_possible(self, sequence: FrameSequence, choice: OutputChoice) -> None:
         if not isinstance(sequence.anchors, MaskAnchors) and not choice.is_empty:
             raise UsageError(
                 f"{self.record.dataset} has joints, not masks.", "Leave out `overlay`, `cutout` and `soft`."
             )
-        if Path(sequence.name).parts[0] in RESERVED_NAMES:
-            raise UsageError(
-                f"A sequence named {sequence.name} would lie where results of another kind go.", "Rename it."
-            )
-        for mask in self.masks:
-            if overlaps(self.results.outputs_of(sequence.name), mask):
-                raise UsageError(
-                    f"{mask} lies among the results that this run writes.", "Copy it to another folder first."
-                )
         if choice.overlay == "gif":
             # What a container announces is not enough to refuse a GIF, or to begin one in vain.
             require_gif_length(sequence.name, sequence.frames.count() - sequence.without_result)

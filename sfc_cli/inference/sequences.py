@@ -12,9 +12,10 @@ from sfc_cli.data.davis import DavisDataset
 from sfc_cli.data.frames import read_frame
 from sfc_cli.data.jhmdb import JhmdbDataset
 from sfc_cli.data.masks import read_first_mask
+from sfc_cli.data.results import RESERVED_NAMES
 from sfc_cli.data.videos import FrameStamp, Selection, Video, VideoFrame
 from sfc_cli.data.vip import VipDataset
-from sfc_cli.errors import InputError
+from sfc_cli.errors import InputError, UsageError
 from sfc_cli.inference.anchors import Anchors, JointAnchors, MaskAnchors
 from sfc_cli.inference.propagator import Size
 
@@ -139,6 +140,10 @@ class FrameSequence:
         antialias: Resize by area, which suits frames much larger than that.
         frames_per_second: Of overlays that move.
         expected: How many frames will have a result; None if nobody knows.
+        inputs: The files of frames and masks, which no result may replace.
+
+    Raises:
+        UsageError: If its results would be named like those of another kind.
     """
 
     name: str
@@ -149,6 +154,13 @@ class FrameSequence:
     antialias: bool = False
     frames_per_second: float = _DATASET_RATE
     expected: int | None
+    inputs: tuple[Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        if Path(self.name).parts[0] in RESERVED_NAMES:
+            raise UsageError(
+                f"A sequence named {self.name} would lie where results of another kind go.", "Rename it."
+            )
 
     @property
     def input_size(self) -> Size:
@@ -229,6 +241,7 @@ def _of_masks(dataset: DavisDataset | VipDataset, name: str, resized: Size | Non
         anchors=MaskAnchors({0: mask}),
         resized=resized,
         expected=len(paths),
+        inputs=(annotation, *paths),
     )
 
 
@@ -245,6 +258,7 @@ def _of_joints(dataset: JhmdbDataset, name: str) -> FrameSequence:
         anchors=JointAnchors(joints[0], (height, width)),
         resized=JHMDB_INPUT_SIZE,
         expected=count,
+        inputs=tuple(paths),
     )
 
 

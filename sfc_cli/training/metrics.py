@@ -123,6 +123,8 @@ class MetricsFile:
         self._path = folder / METRICS_NAME
         try:
             kept = _lines_up_to(self._path, first_step) if first_step else []
+            # A link of this name may lead to a file that is not the training's to empty.
+            self._path.unlink(missing_ok=True)
             self._file = self._path.open("w", encoding="utf-8")
             self._file.writelines(kept)
         except OSError as error:

@@ -11,9 +11,11 @@ from sfc_cli.data.object_table import (
     ObjectTable,
     Row,
     frames_in_table,
+    has_waiting_rows,
     measure_objects,
     remove_from_table,
 )
+from sfc_cli.data.videos import FrameStamp
 from sfc_cli.errors import InputError
 
 
@@ -66,7 +68,7 @@ ROW = ("1", "14", "2", "3", "7", "2", "5.00", "3.50", "0.2500")
 def _add(path: Path, sequence: str, *frames: str) -> None:
     table = ObjectTable(path, sequence)
     for number, frame in enumerate(frames):
-        table.add(frame, number, number / 24 if number else None, [ROW])
+        table.add(FrameStamp(number=number, name=frame, seconds=number / 24), [ROW])
     table.finish()
 
 
@@ -84,8 +86,8 @@ def test_object_table__sequences_side_by_side_and_replaced(tmp_path: Path) -> No
     header, *rows = _read(path)
     assert header == list(COLUMNS)
     assert [row[:4] for row in rows] == [
-        ["ü", "0", "0", ""],
-        ['a, "b"', "0", "0", ""],
+        ["ü", "0", "0", "0.000"],
+        ['a, "b"', "0", "0", "0.000"],
         ['a, "b"', "1", "1", "0.042"],
         ['a, "b"', "2", "2", "0.083"],
     ]
@@ -111,7 +113,7 @@ def test_object_table__abandoned(tmp_path: Path) -> None:
     _add(tmp_path / "objects.csv", "a", "0")
     before = (tmp_path / "objects.csv").read_bytes()
     table = ObjectTable(tmp_path / "objects.csv", "b")
-    table.add("0", 0, None, [ROW])
+    table.add(FrameStamp(number=0, name="0", seconds=0), [ROW])
     table.abandon()
     assert (tmp_path / "objects.csv").read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 1
@@ -129,3 +131,27 @@ def test_object_table__unwritable_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match=r"Cannot write .*objects\.csv"):
         ObjectTable(tmp_path / "file" / "objects.csv", "a")
+
+
+def test_object_table__rows_that_wait_are_continued(tmp_path: Path) -> None:
+    path, waiting = tmp_path / "objects.csv", tmp_path / "state" / "rows.csv"
+    stamps = [FrameStamp(number=t, name=f"{t:05d}", seconds=t / 24) for t in range(5)]
+    whole = ObjectTable(tmp_path / "whole.csv", "a")
+    for stamp in stamps:
+        whole.add(stamp, [ROW, ROW])
+    whole.finish()
+    table = ObjectTable(path, "a", rows=waiting)
+    for stamp in stamps[:4]:
+        table.add(stamp, [ROW, ROW])
+    table.abandon()
+    assert not path.exists()
+    assert has_waiting_rows(waiting, 4)
+    assert not has_waiting_rows(waiting, 5)
+    # Killed while it wrote: the last row is cut short.
+    waiting.write_bytes(waiting.read_bytes() + b"a,00004,4")
+    table = ObjectTable(path, "a", rows=waiting, kept_frames=3)
+    for stamp in stamps[3:]:
+        table.add(stamp, [ROW, ROW])
+    table.finish()
+    assert path.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+    assert not waiting.exists()

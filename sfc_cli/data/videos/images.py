@@ -49,15 +49,15 @@ class ImageSeries(Video):
                 f"A rate of {rate:g} frames per second is not above 0.",
                 "Set `frames_per_second` to 24, for example.",
             )
-        self._files = tuple(sorted(files, key=natural_order))
+        self.files = tuple(sorted(files, key=natural_order))
         self.name = name
-        self.source = self._files[0].parent
+        self.source = self.files[0].parent
         self.frames_per_second = rate
-        self.count = len(self._files)
+        self.count = len(self.files)
         self.is_exact = True
-        _refuse_few(self._files)
-        _refuse_shared_stems(self._files)
-        self.size = _common_size(self._files)
+        _refuse_few(self.files)
+        _refuse_shared_stems(self.files)
+        self.size = _common_size(self.files)
 
     def frames(self, selection: Selection = ALL_FRAMES) -> Iterator[VideoFrame]:
         """Decode the chosen images in order, holding one at a time."""
@@ -74,12 +74,12 @@ class ImageSeries(Video):
 
     def identity(self) -> dict[str, object]:
         """Return the folder, how many images it has, their names as a digest, bytes and the newest's time."""
-        states = [path.stat() for path in self._files]
-        names = "\0".join(path.name for path in self._files)
+        states = [path.stat() for path in self.files]
+        names = "\0".join(path.name for path in self.files)
         return {
             "kind": "images",
             "path": str(self.source.resolve()),
-            "files": len(self._files),
+            "files": len(self.files),
             "names": hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()[:16],
             "frames_per_second": self.frames_per_second,
             "bytes": sum(state.st_size for state in states),
@@ -87,14 +87,14 @@ class ImageSeries(Video):
         }
 
     def _all_stamps(self) -> Iterator[FrameStamp]:
-        for number, path in enumerate(self._files):
+        for number, path in enumerate(self.files):
             yield FrameStamp(number=number, name=path.stem, seconds=number / self.frames_per_second)
 
     def _read(self, stamp: FrameStamp) -> VideoFrame:
-        path = self._files[stamp.number]
+        path = self.files[stamp.number]
         frame = read_frame(path)
         if frame.shape[:2] != self.size:
-            raise _other_size(path, (frame.shape[0], frame.shape[1]), self._files[0], self.size)
+            raise _other_size(path, (frame.shape[0], frame.shape[1]), self.files[0], self.size)
         return VideoFrame(stamp=stamp, frame=frame)
 
 

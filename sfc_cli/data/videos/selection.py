@@ -195,6 +195,7 @@ class Video(abc.ABC):
     Attributes:
         name: The stem of the file or folder, safe as a folder's name.
         source: The file, or the folder of the images.
+        files: The file, or the images in order.
         size: Height and width of every frame, after rotation.
         frames_per_second: The average of a video file; what was asked for with images.
         count: How many frames there are; None if a video file does not say.
@@ -203,6 +204,7 @@ class Video(abc.ABC):
 
     name: str
     source: Path
+    files: tuple[Path, ...]
     size: tuple[int, int]
     frames_per_second: float
     count: int | None

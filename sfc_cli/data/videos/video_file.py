@@ -164,6 +164,7 @@ class VideoFile(Video):
     def __init__(self, path: Path, container: Container, *, name: str) -> None:
         self.name = name
         self.source = path
+        self.files = (path,)
         self.is_exact = False
         with Capture(path) as capture:
             if not capture.is_open:
