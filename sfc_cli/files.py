@@ -77,7 +77,8 @@ def refuse_overwriting(output: Path, inputs: Iterable[Path]) -> None:
     target = output.resolve()
     for path in inputs:
         if path.resolve() == target:
-            raise UsageError(f"{output} would be written over {path}, which is read.", "Choose another file.")
+            same = "" if output == path else f" is the same file as {path}, which"
+            raise UsageError(f"{output}{same} is read: it cannot be written.", "Choose another file.")
 
 
 class PartFile:

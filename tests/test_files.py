@@ -163,5 +163,5 @@ def test_refuse_overwriting__through_links_too(tmp_path: Path) -> None:
     link.symlink_to(read)
     refuse_overwriting(other, [read])
     for path in (read, link, tmp_path / "x" / ".." / "read.png"):
-        with pytest.raises(UsageError, match="which is read"):
+        with pytest.raises(UsageError, match="is read: it cannot be written"):
             refuse_overwriting(path, [read])

@@ -22,13 +22,6 @@ Debug = Annotated[
     typer.Option("--debug", callback=_remember_debug, help="Show Python's traceback when something fails."),
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more details.")]
-Data = Annotated[
-    str,
-    typer.Option(
-        help="A data set's name (sample, davis, or a name from sfc.yaml, $SFC_DATA or ./data) or a path to a "
-        "folder in the DAVIS layout; those of JHMDB and VIP are recognised too."
-    ),
-]
 Split = Annotated[str, typer.Option(help="The split: a list in <data>/ImageSets/2017, named without .txt.")]
 Sequences = Annotated[
     str | None, typer.Option(help="Only these sequences, separated by commas.", metavar="NAME,NAME")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from functools import lru_cache
 from typing import NamedTuple
@@ -11,6 +12,9 @@ from torch import Tensor
 
 from sfc_cli.errors import UsageError
 from sfc_cli.settings.propagation import PropagationSettings
+
+# No grid has cells so far apart.
+_LARGEST = float(1 << 62)
 
 
 class Votes(NamedTuple):
@@ -105,7 +109,9 @@ def slot_of(frame: int, context_frames: int) -> int:
 
 def within_radius(dy: Tensor, dx: Tensor, radius: float) -> Tensor:
     """Return which offsets, in whole cells, are shorter than ``radius``; one of exactly ``radius`` is not."""
-    return torch.lt((dy * dy + dx * dx).double(), radius * radius)
+    # A whole number is below r² where it is below the next whole number: no device needs float64 for that.
+    limit = math.ceil(min(radius * radius, _LARGEST))
+    return torch.lt(dy * dy + dx * dx, limit)
 
 
 @lru_cache(maxsize=2)
