@@ -14,7 +14,7 @@ from sfc_cli.errors import UsageError
 if TYPE_CHECKING:
     from sfc_cli.evaluation import Report
     from sfc_cli.inference.propagator import VideoPropagator
-    from sfc_cli.settings.propagation import Backend, BatchNormMode, Precision
+    from sfc_cli.settings.propagation import Backend, BatchNormMode, Precision, Protocol
 
 Ids = npt.NDArray[np.uint8]
 Frame = npt.NDArray[np.uint8]
@@ -37,6 +37,12 @@ def load_network(
     context_frames: int | None = None,
     fusion_weight: float | None = None,
     batchnorm: BatchNormMode | None = None,
+    protocol: Protocol | None = None,
+    whitening: float | None = None,
+    channels: int | None = None,
+    label_patch: int | None = None,
+    edge_refinement: float | None = None,
+    long_memory: int | None = None,
 ) -> VideoPropagator:
     """Load a network, or two fused ones, once for many videos.
 
@@ -55,6 +61,13 @@ def load_network(
         context_frames: How many frames before the target vote, besides the first.
         fusion_weight: The paper's λ, the weight of the fine-grained features.
         batchnorm: ``released`` or ``checkpoint``, see ``load_encoder``.
+        protocol: ``published`` repeats the paper's procedure to the bit, ``improved`` (the default) gives
+            better masks from the same weights; what follows are its parts, see ``PropagationSettings``.
+        whitening: Shrinkage of the whitened features' covariance, 0…1.
+        channels: Leading channels kept of whitened features.
+        label_patch: Side of the patch of pixels whose labels a cell carries: 1, 2, 4 or 8.
+        edge_refinement: Share of the labels that follows the frame's edges, 0…1.
+        long_memory: Every so many of the frames before the window stay context; 0 for none.
 
     Returns:
         What ``propagate`` takes as its ``network``.
@@ -78,7 +91,13 @@ def load_network(
             context_frames=context_frames,
             fusion_weight=fusion_weight,
             batchnorm=batchnorm,
+            whitening=whitening,
+            channels=channels,
+            label_patch=label_patch,
+            edge_refinement=edge_refinement,
+            long_memory=long_memory,
         ),
+        protocol=protocol,
         device=device,
         backend=backend,
         precision=precision,
@@ -100,7 +119,7 @@ def propagate(
         mask: Ids of the first frame, uint8 [H, W]: 0 is background, 1…254 are objects, 255 is void; or masks
             by the index of their frame, each of which says where the objects are that it shows.
         network: What ``load_network`` returned, or a name or path for it.
-        size: The short side, in pixels, that larger frames are shrunk to for the network; None for their own.
+        size: The short side, in pixels, that frames are resized to for the network; None for their own.
 
     Returns:
         The masks, uint8 [T, H, W], with the ids of ``mask``; background before the first mask.
@@ -129,11 +148,11 @@ def propagate_stream(
         InputError: See ``propagate``.
     """
     from sfc_cli.inference.anchors import MaskAnchors
-    from sfc_cli.inference.own_video import shrunken
+    from sfc_cli.inference.sequences import scaled
 
     anchors = MaskAnchors(_checked_masks(mask))
     propagator = load_network(network) if isinstance(network, str | Path) else network
-    resized = shrunken(anchors.size, size)
+    resized = scaled(anchors.size, size)
     propagator.require_reachable(resized or anchors.size)
     count = 0
     labelled = propagator.run(map(_checked_frame, frames), anchors, input_size=resized, antialias=True)

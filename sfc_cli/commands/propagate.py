@@ -44,6 +44,12 @@ def propagate(
     context_frames: own.ContextFrames = None,
     fusion_weight: own.FusionWeight = None,
     batchnorm: own.BatchNorm = None,
+    protocol: own.ProtocolName = None,
+    whitening: own.Whitening = None,
+    channels: own.Channels = None,
+    label_patch: own.LabelPatch = None,
+    edge_refinement: own.EdgeRefinement = None,
+    long_memory: own.LongMemory = None,
     device: own.Device = "auto",
     backend: own.BackendName = "auto",
     precision: own.PrecisionName = "exact",
@@ -77,20 +83,33 @@ def propagate(
             context_frames=context_frames,
             fusion_weight=fusion_weight,
             batchnorm=batchnorm,
+            whitening=whitening,
+            channels=channels,
+            label_patch=label_patch,
+            edge_refinement=edge_refinement,
+            long_memory=long_memory,
         ),
+        protocol=protocol,
         device=device,
         backend=backend,
         precision=precision,
     )
     with open_display(ctx.command, json_lines=json) as progress:
         if clip:
-            video = _open_video(clip, mask or [], both_ways, start, end, every, size, fps)
+            # The published procedure never enlarges; a size that was typed is meant either way.
+            enlarge = size is not None or protocol != "published"
+            video = _open_video(clip, mask or [], both_ways, start, end, every, size, enlarge, fps)
             run = Run.over_video(video, output=output, networks=networks)
             remarks, masks = video.remarks(), run.results.masks(video.sequence.name)
         else:
             names = options.parse_names(sequences)
             run = Run.over_dataset(
-                data or DEFAULT_DATA, split=split, sequences=names, output=output, networks=networks
+                data or DEFAULT_DATA,
+                split=split,
+                sequences=names,
+                size=size or None,
+                output=output,
+                networks=networks,
             )
             remarks, masks = [], run.results.root
         if run.ranks.leads:
@@ -112,6 +131,7 @@ def _open_video(
     end: str | None,
     every: str | None,
     size: int | None,
+    enlarge: bool,
     fps: float | None,
 ) -> OwnVideo:
     from sfc_cli.data.videos import Selection, parse_moment
@@ -127,6 +147,7 @@ def _open_video(
         ),
         both_ways=both_ways,
         size=own.DEFAULT_SIZE if size is None else size or None,
+        enlarge=enlarge,
         frames_per_second=fps,
     )
 

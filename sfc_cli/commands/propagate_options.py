@@ -8,7 +8,7 @@ from typing import Annotated, Any, get_args
 import typer
 from typer.core import TyperCommand
 
-from sfc_cli.settings.propagation import PRESETS, Backend, BatchNormMode, OverlayKind, Precision
+from sfc_cli.settings.propagation import PRESETS, Backend, BatchNormMode, OverlayKind, Precision, Protocol
 
 
 def _defaults(name: str) -> str:
@@ -61,8 +61,8 @@ Size = Annotated[
     typer.Option(
         min=0,
         metavar="PIXELS",
-        help="Video: shrink frames to this short side for the networks; 0 keeps them as they are. Masks "
-        f"always have the video's size. [default: {DEFAULT_SIZE}]",
+        help="Resize frames to this short side for the networks; 0 keeps their own. Masks always have the "
+        f"frames' size. [default: {DEFAULT_SIZE} for a video; a data set's own size]",
     ),
 ]
 Fps = Annotated[
@@ -71,7 +71,7 @@ Fps = Annotated[
 ]
 
 # The parameters that only a video of one's own has.
-VIDEO_OPTIONS = frozenset({"mask", "both_ways", "start", "end", "every", "size", "fps"})
+VIDEO_OPTIONS = frozenset({"mask", "both_ways", "start", "end", "every", "fps"})
 
 DataSet = Annotated[
     str | None,
@@ -143,6 +143,37 @@ BatchNorm = Annotated[
     typer.Option(
         help="`released` repeats the released code's BatchNorm step on an all-zero image, which the "
         "published numbers contain; `checkpoint` uses the statistics as stored. [default: released]"
+    ),
+]
+ProtocolName = Annotated[
+    Protocol | None,
+    typer.Option(
+        help="`published` repeats the paper's procedure to the bit; `improved` gives better masks from the "
+        "same weights, by whitening, labels of pixels and edges. [default: improved; published for published "
+        "networks on a data set]"
+    ),
+]
+Whitening = Annotated[
+    float | None,
+    typer.Option(help="Shrinkage of the covariance that features are whitened with. [default: 0.5 improved]"),
+]
+Channels = Annotated[
+    int | None, typer.Option(help="Leading channels kept of whitened features. [default: 96 improved]")
+]
+LabelPatch = Annotated[
+    int | None,
+    typer.Option(
+        help="Side of the patch of pixels whose labels a cell carries: 1, 2, 4 or 8. [default: 8 improved]"
+    ),
+]
+EdgeRefinement = Annotated[
+    float | None,
+    typer.Option(help="Share of the labels that follows the frame's edges. [default: 0.5 improved]"),
+]
+LongMemory = Annotated[
+    int | None,
+    typer.Option(
+        help="Keep every so many of the frames before the window as context; 0 for none. [default: 0]"
     ),
 ]
 Device = Annotated[

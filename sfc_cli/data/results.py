@@ -206,9 +206,9 @@ def remove_parts(folder: Path, of: str = "") -> None:
         path.unlink(missing_ok=True)
 
 
-def default_output(dataset: str, networks: Sequence[str]) -> Path:
-    """Return ``results/<dataset>/<fine-grained>+<semantic>``; a path is named by its stem."""
-    return runs_of(dataset) / "+".join(Path(name).stem for name in networks)
+def default_output(dataset: str, networks: Sequence[str], protocol: str) -> Path:
+    """Return ``results/<dataset>/<fine-grained>+<semantic>-<protocol>``; a path is named by its stem."""
+    return runs_of(dataset) / ("+".join(Path(name).stem for name in networks) + f"-{protocol}")
 
 
 def runs_of(dataset: str) -> Path:

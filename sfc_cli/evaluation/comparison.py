@@ -97,7 +97,11 @@ def published_for(report: Report) -> Published | None:
             return Published(
                 networks=_networks(row["settings"]),
                 scores=row["scores"],
-                caveats=[*_other_settings(settings, row["settings"]), *_other_scope(report, content)],
+                caveats=[
+                    *_other_protocol(settings),
+                    *_other_settings(settings, row["settings"]),
+                    *_other_scope(report, content),
+                ],
             )
     return None
 
@@ -113,6 +117,14 @@ def _published_content() -> Any:
 
 def _networks(settings: Mapping[str, Any]) -> str:
     return " + ".join(settings[role] for role in ("fc", "semantic") if settings[role])
+
+
+def _other_protocol(own: Mapping[str, Any]) -> list[str]:
+    # Runs of versions that had no other protocol do not name theirs.
+    protocol = own.get("protocol", "published")
+    return (
+        [] if protocol == "published" else [f"the run follows the {protocol} protocol, not the published one"]
+    )
 
 
 def _other_settings(own: Mapping[str, Any], published: Mapping[str, Any]) -> list[str]:

@@ -33,10 +33,12 @@ class Anchors(ABC):
     Attributes:
         objects: The ids that the label planes after the background stand for.
         size: Height and width of the frames.
+        has_pixels: Whether labels can be had at the resolution of pixels.
     """
 
     objects: Ids
     size: tuple[int, int]
+    has_pixels = True
 
     @property
     def label_count(self) -> int:
@@ -63,7 +65,7 @@ class Anchors(ABC):
 
         Args:
             index: The frame's.
-            labels: Gives its labels, float32 [K, h, w].
+            labels: Gives its labels, float32 [K, h, w]; h and w are those of the labels, pixels or cells.
         """
 
 
@@ -112,6 +114,15 @@ class MaskAnchors(Anchors):
     def shows_all(self, index: int) -> bool:
         """Return whether the mask of a frame shows every object, so that it is the result as it stands."""
         return len(self._shown[index]) == len(self.objects)
+
+    def lost_at(self, height: int, width: int) -> list[int]:
+        """Return the objects that have no pixel left once their masks went through labels of h × w."""
+        lost = set(self.objects.tolist())
+        for mask, shown in zip(self.masks.values(), self._shown.values(), strict=True):
+            if lost & set(shown.tolist()):
+                labels = shrink_mask(mask, shown, height, width)
+                lost -= set(np.unique(enlarge_labels(labels, shown, *self.size).mask).tolist())
+        return sorted(lost)
 
     def _among_others(self, index: int, painted: Ids, labels: SoftLabels) -> Resolved:
         """Put a painted mask over the objects that it does not show."""
@@ -162,6 +173,7 @@ class JointAnchors(Anchors):
     """
 
     first = last = 0
+    has_pixels = False
 
     def __init__(self, joints: Joints, size: tuple[int, int]) -> None:
         self.joints, self.size = joints, size

@@ -17,7 +17,7 @@ from sfc_cli.data.videos.selection import TOLERANCE
 from sfc_cli.errors import InputError, UsageError
 from sfc_cli.inference.anchors import MaskAnchors
 from sfc_cli.inference.propagator import Size
-from sfc_cli.inference.sequences import FrameSequence, SelectedFrames
+from sfc_cli.inference.sequences import FrameSequence, SelectedFrames, scaled
 
 # What may be a frame before the colon: anything else, a drive's letter for instance, belongs to the path.
 _FRAME = re.compile(r"(\d[\d.:]*s?|\d+)")
@@ -114,6 +114,7 @@ def open_own_video(
     selection: Selection,
     both_ways: bool = False,
     size: int | None = None,
+    enlarge: bool = True,
     frames_per_second: float | None = None,
 ) -> OwnVideo:
     """Open a video and read its masks.
@@ -123,7 +124,8 @@ def open_own_video(
         masks: At least one.
         selection: Which frames.
         both_ways: Propagate to the frames before the masks, too.
-        size: The short side that frames are shrunk to for the networks, in pixels; None for their own.
+        size: The short side that frames are resized to for the networks, in pixels; None for their own.
+        enlarge: Frames that are smaller than that are enlarged; otherwise they stay as they are.
         frames_per_second: Of images.
 
     Raises:
@@ -151,9 +153,10 @@ def open_own_video(
         frames=SelectedFrames(video, selection, stamps),
         anchors=anchors,
         both_ways=both_ways,
-        resized=shrunken(video.size, size),
+        resized=scaled(video.size, size, enlarge=enlarge),
         antialias=True,
         frames_per_second=_rate(video, selection),
+        takes_masks=True,
         expected=_expected(video, selection, stamps, 0 if both_ways else anchors.first),
         inputs=(*video.files, *(mask.path for mask in masks)),
     )
@@ -166,19 +169,6 @@ def open_own_video(
         "both_ways": both_ways,
     }
     return OwnVideo(sequence=sequence, video=video, masks=read, identity=identity)
-
-
-def shrunken(size: Size, short_side: int | None) -> Size | None:
-    """Return the height and width with a given short side; None if the size is no larger than that.
-
-    Args:
-        size: Height and width in pixels.
-        short_side: In pixels; None for no limit.
-    """
-    if short_side is None or min(size) <= short_side:
-        return None
-    scale = short_side / min(size)
-    return round(size[0] * scale), round(size[1] * scale)
 
 
 def find_frames(masks: Sequence[FrameMask], stamps: Sequence[FrameStamp], video: Video) -> list[int]:

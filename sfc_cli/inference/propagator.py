@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,17 +15,24 @@ from sfc_cli.core.features import FeatureExtractor
 from sfc_cli.core.propagation.matching import require_reachable
 from sfc_cli.core.propagation.tracks import Tracks, repaint
 from sfc_cli.core.trunk import STRIDE
+from sfc_cli.core.whitening import Whitening, fit_whitening
+from sfc_cli.data.edge_refinement import refine_edges
 from sfc_cli.data.frames import Frame
 from sfc_cli.data.masks import Ids
 from sfc_cli.data.soft_labels import Resolved, SoftLabels
 from sfc_cli.errors import InputError
+from sfc_cli.files import in_bytes
 from sfc_cli.inference.anchors import Anchor, Anchors, MaskAnchors
 from sfc_cli.inference.resumption import ContextMemory
 from sfc_cli.settings.propagation import Backend, PropagationSettings
 
 Size = tuple[int, int]
 
+logger = logging.getLogger(__name__)
+
 _MOST_FRAMES_AT_ONCE = 8
+# Labels of a video's whole context, in half precision: 30 objects at 480p take half of it.
+_LABEL_BYTES = 1 << 30
 # What a ResNet-50's widest maps take per pixel and frame at once, measured generously.
 _BYTES_PER_PIXEL = 400
 
@@ -87,6 +95,15 @@ class VideoPropagator:
         self.backend = backend
         self._most_at_once = _MOST_FRAMES_AT_ONCE if extractor.device.type == "cuda" else 1
 
+    def label_size(self, input_size: Size, anchors: Anchors) -> Size:
+        """Return the height and width of the labels of frames that the networks see at a size."""
+        height, width = (-(-side // STRIDE) for side in input_size)
+        patch = 1
+        if anchors.has_pixels:
+            planes = sum(1 + len(anchor.planes) for anchor in anchors.starts().values())
+            patch = _affordable_patch(self.settings, height * width, planes)
+        return height * patch, width * patch
+
     def require_reachable(self, size: Size) -> None:
         """Make sure that frames of this height and width have enough cells for ``top_k`` votes.
 
@@ -137,8 +154,21 @@ class VideoPropagator:
         checked = (_of_size(frame, anchors.size, index) for index, frame in enumerate(frames))
         for tracked in self.track(checked, anchors, input_size=input_size, antialias=antialias):
             if tracked.labels is not None:
-                resolve = partial(anchors.resolve, tracked.index, tracked.labels)
+                labels = self.refined(tracked.frame, tracked.labels)
+                resolve = partial(anchors.resolve, tracked.index, labels)
                 yield Labelled(tracked.index, tracked.frame, resolve)
+
+    def refined(self, frame: Frame, labels: Callable[[], SoftLabels]) -> Callable[[], SoftLabels]:
+        """Return what gives a frame's labels as they are resolved: on its edges, where that is set.
+
+        What is refined never becomes context: propagated further, it would lose.
+
+        Args:
+            frame: uint8 [H, W, 3], RGB.
+            labels: Gives the labels as they were propagated, float32 [K, h, w].
+        """
+        share = self.settings.edge_refinement
+        return (lambda: refine_edges(labels(), frame, share)) if share else labels
 
     def track(
         self,
@@ -166,6 +196,8 @@ class VideoPropagator:
             InputError: If there is no frame.
         """
         starts = anchors.starts()
+        patch = 1
+        whitening: Whitening | None = None
         tracks = Tracks(
             anchors.label_count, self.settings, backend=self.backend, precision=self.extractor.precision
         )
@@ -173,14 +205,28 @@ class VideoPropagator:
         window = done - self.settings.context_frames
 
         def extract(batch: list[tuple[int, Frame]]) -> Tensor:
-            return self.extractor(_as_batch([frame for _, frame in batch], input_size, antialias))
+            nonlocal patch, whitening
+            features = self.extractor(_as_batch([frame for _, frame in batch], input_size, antialias))
+            settings = self.settings
+            if tracks.is_empty:
+                # The frame of the first anchor, which comes before all others here, on every way to it.
+                planes = sum(1 + len(anchor.planes) for anchor in starts.values())
+                patch = (
+                    _affordable_patch(settings, features[0, 0].numel(), planes) if anchors.has_pixels else 1
+                )
+                if settings.whitening is not None and whitening is None:
+                    channels = settings.channels or features.shape[1]
+                    whitening = fit_whitening(features[0], channels, settings.whitening)
+            return features if whitening is None else whitening(features)
 
         def advance(batch: list[tuple[int, Frame]], anchor: Anchor | None = None) -> Iterator[Tracked]:
             features = extract(batch)  # [B, C, h, w]
             parts: list[Tensor] = (
                 [] if tracks.is_empty else tracks.step(features)
             )  # one [B, K_t, h, w] a track
-            reached = tracks.combine(parts) if anchor is None else _paint(tracks, features, parts, anchor)
+            reached = (
+                tracks.combine(parts) if anchor is None else _paint(tracks, features, parts, anchor, patch)
+            )
             download = _Download(reached)
             context = [_Download(part) if part is not reached else download for part in parts]
             for number, (index, frame) in enumerate(batch):
@@ -199,7 +245,7 @@ class VideoPropagator:
             if is_in_window:
                 tracks.remember(features, memory.read(index))
             if anchor is not None:
-                labels = torch.from_numpy(anchor.labels(*features.shape[2:]))
+                labels = torch.from_numpy(anchor.labels(*_times(features.shape[2:], patch)))
                 tracks.paint(features[0], anchor.planes, labels, skipped=max(0, window - index - 1))
 
         index, batch = -1, list[tuple[int, Frame]]()
@@ -235,9 +281,9 @@ class VideoPropagator:
             raise InputError("The video has no frames.")
 
 
-def _paint(tracks: Tracks, features: Tensor, parts: list[Tensor], anchor: Anchor) -> Tensor:
+def _paint(tracks: Tracks, features: Tensor, parts: list[Tensor], anchor: Anchor, patch: int) -> Tensor:
     """Let labels start on a frame; return all labels of the frame, [1, K, h, w]."""
-    labels = torch.from_numpy(anchor.labels(*features.shape[2:])).to(features.device)
+    labels = torch.from_numpy(anchor.labels(*_times(features.shape[2:], patch))).to(features.device)
     arrived = tracks.combine(parts)[0] if parts else None
     tracks.paint(features[0], anchor.planes, labels)
     if arrived is None:
@@ -245,6 +291,32 @@ def _paint(tracks: Tracks, features: Tensor, parts: list[Tensor], anchor: Anchor
             return labels[None]
         arrived = labels.new_zeros(tracks.labels, *labels.shape[1:])
     return repaint(arrived, anchor.planes, labels)[None]
+
+
+def _times(size: Sequence[int], patch: int) -> tuple[int, int]:
+    height, width = size
+    return height * patch, width * patch
+
+
+def _affordable_patch(settings: PropagationSettings, cells: int, planes: int) -> int:
+    """Return the side of the widest patch of labels, as set or narrower, whose memory is bounded.
+
+    Args:
+        settings: ``label_patch`` and ``context_frames`` are used.
+        cells: N.
+        planes: How many label planes all anchors have.
+    """
+    patch = settings.label_patch
+    while patch > 1 and 2 * (1 + settings.context_frames) * cells * planes * patch**2 > _LABEL_BYTES:
+        patch //= 2
+    if patch < settings.label_patch:
+        logger.warning(
+            "%d objects: a cell carries labels of %d×%d pixels in place of %d×%d, which would take %s",
+            planes - 1,
+            *(patch, patch, settings.label_patch, settings.label_patch),
+            in_bytes(2 * (1 + settings.context_frames) * cells * planes * settings.label_patch**2),
+        )
+    return patch
 
 
 def _keep(memory: ContextMemory, index: int, number: int, context: list[_Download]) -> None:
@@ -275,7 +347,7 @@ def _as_batch(frames: list[Frame], size: Size | None, antialias: bool) -> Tensor
         import cv2
 
         height, width = size
-        how = cv2.INTER_AREA if antialias else cv2.INTER_LINEAR
+        how = cv2.INTER_AREA if antialias and height < frames[0].shape[0] else cv2.INTER_LINEAR
         frames = [np.asarray(cv2.resize(frame, (width, height), interpolation=how)) for frame in frames]
     return torch.from_numpy(np.stack(frames))  # [B, H, W, 3]
 

@@ -15,7 +15,7 @@ from sfc_cli import __version__
 from sfc_cli.data.results import RECORD_NAME, ResultsFolder, begun_in, overlaps, read_record
 from sfc_cli.errors import InputError, UsageError
 from sfc_cli.files import is_same_or_below, write_text
-from sfc_cli.settings.propagation import PropagationSettings
+from sfc_cli.settings.propagation import PropagationSettings, Protocol
 
 _PACKAGES = ("torch", "torchvision", "opencv-python", "pillow", "numpy")
 
@@ -29,9 +29,11 @@ class RunRecord:
         data: Its folder.
         fine_grained: Name or path of the fine-grained network.
         semantic: Name or path of the semantic network.
+        protocol: ``published`` or ``improved``.
         settings: The resolved settings.
         precision: Of the computation.
-        input_size: Height and width to which frames are brought for the networks; None for their own.
+        input_size: Height and width to which frames are resized for the networks, or their short side; None
+            for their own.
         video: Of a run on a video of the user's own: which video, which frames, which masks.
         legend: The colour of each object, where masks were painted in colours.
         checkpoints: File name and SHA-256 of each network's checkpoint, by role: ``fc``, ``semantic``.
@@ -45,9 +47,10 @@ class RunRecord:
     data: Path
     fine_grained: str | None
     semantic: str | None
+    protocol: Protocol = "published"
     settings: PropagationSettings
     precision: str
-    input_size: tuple[int, int] | None = None
+    input_size: tuple[int, int] | int | None = None
     video: dict[str, Any] | None = None
     legend: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     checkpoints: dict[str, dict[str, str | None]]
@@ -65,9 +68,12 @@ class RunRecord:
             "settings": {
                 "fc": self.fine_grained,
                 "semantic": self.semantic,
+                "protocol": self.protocol,
                 **asdict(self.settings),
                 "precision": self.precision,
-                "input_size": list(self.input_size) if self.input_size else None,
+                "input_size": list(self.input_size)
+                if isinstance(self.input_size, tuple)
+                else self.input_size,
             },
             "checkpoints": self.checkpoints,
         }
@@ -79,7 +85,7 @@ class RunRecord:
         return (
             f"{networks} on {data}; k {settings.top_k}, radius {settings.radius:g}, "
             f"temperature {settings.temperature:g}, {settings.context_frames} context frames, "
-            f"BatchNorm {settings.batchnorm}; {self.device}, {self.backend}"
+            f"BatchNorm {settings.batchnorm}; {self.protocol} protocol; {self.device}, {self.backend}"
         )
 
     def to_json(self) -> str:
@@ -119,7 +125,8 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
         for name in sorted({*old_video, *new_video})
         if old_video.get(name) != new_video.get(name)
     ]
-    old_settings = old.get("settings") or {}
+    # Records of earlier versions lack what only the improved protocol sets.
+    old_settings = {"protocol": "published", **asdict(PropagationSettings()), **(old.get("settings") or {})}
     for name, value in new["settings"].items():
         if old_settings.get(name) != value:
             found.append(f"{name} {old_settings.get(name)} → {value}")

@@ -8,8 +8,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from sfc_cli.data.soft_labels import SoftLabels
 from sfc_cli.errors import InputError
@@ -70,7 +72,7 @@ class ContextMemory:
             InputError: If the disk is full.
         """
         with replacing(self._path(index)) as part, part.open("wb") as stream:
-            np.savez(stream, *labels)
+            np.savez(stream, *(_smallest(part) for part in labels))
         # One more than the context: a kill may come between the new file and the removal.
         self._path(index - self._context_frames - 1).unlink(missing_ok=True)
 
@@ -83,7 +85,7 @@ class ContextMemory:
         path = self._path(index)
         try:
             with np.load(path, allow_pickle=False) as stored:
-                return [stored[name] for name in stored.files]
+                return [stored[name].astype(np.float32) for name in stored.files]
         except Exception as error:
             raise InputError(
                 f"{path}, which an interrupted run left, cannot be read: {error}.",
@@ -92,6 +94,12 @@ class ContextMemory:
 
     def _path(self, index: int) -> Path:
         return self._folder / f"{index:08d}.npz"
+
+
+def _smallest(labels: SoftLabels) -> npt.NDArray[np.floating[Any]]:
+    """Return labels in half precision where that loses nothing: patches are kept so in memory, too."""
+    half = labels.astype(np.float16)
+    return half if np.array_equal(half, labels) else labels
 
 
 class LabelStore:

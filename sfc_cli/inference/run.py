@@ -55,6 +55,7 @@ class Run:
         *,
         split: str | None = None,
         sequences: Sequence[str] | None = None,
+        size: int | None = None,
         output: Path | None = None,
         networks: NetworkChoice,
     ) -> Run:
@@ -64,6 +65,7 @@ class Run:
             data: A data set's name or path.
             split: The split's name; None for the layout's own.
             sequences: Only these; None for all.
+            size: The short side that frames are resized to for the networks; None for the layout's own size.
             output: The results folder; None for the default.
             networks: Networks and settings as the user chose them.
 
@@ -72,18 +74,18 @@ class Run:
             InputError: If a file is missing or damaged.
         """
         root = find_data(data)
-        found = networks.resolve()
-        listed = list_sequences(root, split, sequences)
+        found = networks.resolve(benchmark=True)
+        listed = list_sequences(root, split, sequences, size=size)
         name = root.resolve().name if Path(data).expanduser() == root else data
         frames = sum(sequence.expected or 0 for sequence in listed)
         subject = f"{name}: {len(listed)} sequences, {frames} frames"
         ranks = read_ranks()
         propagator = _load(found, listed, ranks)
-        record = found.record(propagator, dataset=name, data=root, input_size=listed[0].resized)
+        record = found.record(propagator, dataset=name, data=root, input_size=size or listed[0].resized)
         return cls(
             sequences=listed,
             subject=subject,
-            results=ResultsFolder(output or default_output(name, found.names)),
+            results=ResultsFolder(output or default_output(name, found.names, found.protocol)),
             record=record,
             propagator=propagator,
             ranks=ranks,
@@ -122,7 +124,7 @@ class Run:
         return cls(
             sequences=[own.sequence],
             subject=own.describe(),
-            results=ResultsFolder(output or default_output(own.video.name, found.names)),
+            results=ResultsFolder(output or default_output(own.video.name, found.names, found.protocol)),
             record=record,
             propagator=propagator,
             ranks=ranks,

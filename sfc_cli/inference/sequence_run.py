@@ -8,7 +8,7 @@ import json
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -29,7 +29,7 @@ from sfc_cli.data.videos import FrameStamp, VideoFrame
 from sfc_cli.errors import InputError
 from sfc_cli.inference.anchors import MaskAnchors
 from sfc_cli.inference.concurrency import ReadAhead, WriteBehind
-from sfc_cli.inference.outputs import Output, SequenceWriter, open_outputs, with_stored_mask
+from sfc_cli.inference.outputs import CertaintyLog, Output, SequenceWriter, open_outputs, with_stored_mask
 from sfc_cli.inference.propagator import Labelled, VideoPropagator
 from sfc_cli.inference.record import RunRecord
 from sfc_cli.inference.resumption import ContextMemory, LabelStore, open_state, remove_state
@@ -157,19 +157,27 @@ class SequenceRun:
         elif not self.finished_frames():
             # They belong to masks that are about to change.
             self.results.remove_extras(self.name)
+        self._warn_of_small_objects(propagator)
+        kept = max(0, done - self.sequence.without_result)
         table = None
         if self.choice.objects:
-            kept = max(0, done - self.sequence.without_result)
             table = ObjectTable(self.results.table, self.name, rows=_rows(folder), kept_frames=kept)
-        outputs = partial(
-            open_outputs,
-            self.results,
-            self.name,
-            self.sequence.anchors,
-            self.choice,
-            frames_per_second=self.sequence.frames_per_second,
-            table=table,
-        )
+        log: CertaintyLog | None = None
+        if isinstance(self.sequence.anchors, MaskAnchors):
+            painted = {index - self.sequence.without_result for index in self.sequence.anchors.masks}
+            log = CertaintyLog(folder / "certainty.jsonl", painted, kept)
+
+        def outputs() -> list[Output]:
+            opened = open_outputs(
+                self.results,
+                self.name,
+                self.sequence.anchors,
+                self.choice,
+                frames_per_second=self.sequence.frames_per_second,
+                table=table,
+            )
+            return opened if log is None else [*opened, log]
+
         count = self._write(outputs, self._labelled(propagator, memory, folder))
         remove_state(folder)
         seconds = time.perf_counter() - started
@@ -177,9 +185,57 @@ class SequenceRun:
             **self._entry(count),
             "seconds": round(seconds, 3),
             "frames_per_second": round(count / seconds, 3),
+            **({} if log is None else self._certainty(log)),
         }
         text = f"done, {count} frames in {seconds:.1f} s, {count / seconds:.2f} frames/s"
         self.progress.finish(self.name, text, frames=count, seconds=round(seconds, 3))
+        if log is not None:
+            self._advise(log)
+
+    def _warn_of_small_objects(self, propagator: VideoPropagator) -> None:
+        """Name the objects that are lost before anything is propagated: no cell would carry them."""
+        anchors = self.sequence.anchors
+        if not isinstance(anchors, MaskAnchors):
+            return
+        height, width = propagator.label_size(self.sequence.input_size, anchors)
+        lost = anchors.lost_at(height, width)
+        if lost:
+            self.progress.say(
+                f"{self.name}: {_listed(lost)} too small for the {height}×{width} labels of a frame and will "
+                "be lost. Use the `protocol` improved, or a larger `size`.",
+                part=self.name,
+                too_small=lost,
+            )
+
+    def _certainty(self, log: CertaintyLog) -> dict[str, Any]:
+        """Return what the record keeps of how sure the sequence is."""
+        least = log.least_sure()
+        if least is None:
+            return {}
+        unseen = sorted(set(self.sequence.anchors.objects.tolist()) - log.seen)
+        return {
+            "least_sure": {"frame": least[0], "confidence": least[1]},
+            **({"never_seen": unseen} if unseen else {}),
+        }
+
+    def _advise(self, log: CertaintyLog) -> None:
+        """Say which objects were never seen, and which frame is the least sure, with what to do."""
+        certainty = self._certainty(log)
+        if unseen := certainty.get("never_seen"):
+            self.progress.say(
+                f"{self.name}: {_listed(unseen)} never seen after the first mask. A larger `size` may keep "
+                "them.",
+                part=self.name,
+                never_seen=unseen,
+            )
+        if least := certainty.get("least_sure"):
+            frame, confidence = least["frame"], least["confidence"]
+            remedy = f"; add a mask there: `masks` {frame}:FILE" if self.sequence.takes_masks else ""
+            self.progress.say(
+                f"{self.name}: least sure at frame {frame} ({confidence:.2f}){remedy}",
+                part=self.name,
+                **least,
+            )
 
     def _entry(self, frames: int) -> dict[str, Any]:
         anchors = self.sequence.anchors
@@ -275,6 +331,8 @@ class SequenceRun:
                 if join is not None:
                     labels = join(tracked.index, labels)
                 if labels is not None:
+                    if anchors.has_pixels:
+                        labels = propagator.refined(tracked.frame, labels)
                     resolve = partial(anchors.resolve, tracked.index, labels)
                     yield stamp, Labelled(tracked.index, tracked.frame, resolve, tracked.keep)
 
@@ -331,6 +389,10 @@ def _noted(frames: Iterable[VideoFrame], stamps: deque[FrameStamp]) -> Iterator[
     for video_frame in frames:
         stamps.append(video_frame.stamp)
         yield video_frame.frame
+
+
+def _listed(objects: Sequence[int]) -> str:
+    return f"object {objects[0]} is" if len(objects) == 1 else f"objects {', '.join(map(str, objects))} are"
 
 
 def _rows(folder: Path) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -140,6 +140,7 @@ class FrameSequence:
         antialias: Resize by area, which suits frames much larger than that.
         frames_per_second: Of overlays that move.
         expected: How many frames will have a result; None if nobody knows.
+        takes_masks: Whether the user may add masks on other frames.
         inputs: The files of frames and masks, which no result may replace.
 
     Raises:
@@ -154,6 +155,7 @@ class FrameSequence:
     antialias: bool = False
     frames_per_second: float = _DATASET_RATE
     expected: int | None
+    takes_masks: bool = False
     inputs: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
@@ -186,7 +188,23 @@ class FrameSequence:
         return None if stamps is None else stamps[self.without_result :]
 
 
-def list_sequences(root: Path, split: str | None, chosen: Sequence[str] | None) -> list[FrameSequence]:
+def scaled(size: Size, short_side: int | None, *, enlarge: bool = True) -> Size | None:
+    """Return the height and width with a given short side; None if that leaves the size as it is.
+
+    Args:
+        size: Height and width in pixels.
+        short_side: In pixels; None for the size's own.
+        enlarge: Whether a smaller size grows.
+    """
+    if short_side is None or min(size) == short_side or (min(size) < short_side and not enlarge):
+        return None
+    scale = short_side / min(size)
+    return round(size[0] * scale), round(size[1] * scale)
+
+
+def list_sequences(
+    root: Path, split: str | None, chosen: Sequence[str] | None, *, size: int | None = None
+) -> list[FrameSequence]:
     """List what is to be propagated in a data set, whose layout its folders tell.
 
     ``joint_positions`` marks JHMDB, ``Annotations/Category_ids`` (or ``VIP_Fine``) VIP; anything else is
@@ -196,10 +214,18 @@ def list_sequences(root: Path, split: str | None, chosen: Sequence[str] | None) 
         root: The data set.
         split: The split's name; None for ``val``, or ``1`` of JHMDB.
         chosen: Only these sequences; None for all.
+        size: The short side that frames are resized to for the networks; None for the layout's own size.
 
     Raises:
         InputError: If something is missing or does not fit; the first problem, and how many more there are.
     """
+    sequences = _list(root, split, chosen)
+    if size is None:
+        return sequences
+    return [replace(one, resized=scaled(one.frames.size, size), antialias=True) for one in sequences]
+
+
+def _list(root: Path, split: str | None, chosen: Sequence[str] | None) -> list[FrameSequence]:
     if (root / "joint_positions").is_dir():
         jhmdb = JhmdbDataset(root=root)
         return [_of_joints(jhmdb, name) for name in jhmdb.sequences(split or "1", chosen)]

@@ -12,6 +12,8 @@ BatchNormMode = Literal["released", "checkpoint"]
 Backend = Literal["auto", "reference", "windowed", "fused"]
 Precision = Literal["exact", "fast"]
 OverlayKind = Literal["video", "frames", "gif"]
+Protocol = Literal["published", "improved"]
+LABEL_PATCHES = (1, 2, 4, 8)
 
 # A window's features are held in memory: longer ones are a slip of the hand.
 MOST_CONTEXT_FRAMES = 1000
@@ -32,6 +34,12 @@ class PropagationSettings:
             ones; without effect for a single network.
         batchnorm: ``released`` repeats the side effect on BatchNorm statistics that the published numbers
             contain, ``checkpoint`` uses the statistics as stored.
+        whitening: Shrinkage of the covariance that features are whitened with, 0…1; None does not whiten.
+            This and all that follow are not part of the published method.
+        channels: Leading channels that are kept of whitened features; None for all.
+        label_patch: Side of the patch of pixels whose labels a cell carries; 1 for one label a cell.
+        edge_refinement: Share of the labels that follows the edges of the frame, 0…1.
+        long_memory: Every so many of the frames before the window stay context; 0 for none.
 
     Raises:
         UsageError: If a value is outside its range.
@@ -43,6 +51,11 @@ class PropagationSettings:
     context_frames: int = 20
     fusion_weight: float = 1.75
     batchnorm: BatchNormMode = "released"
+    whitening: float | None = None
+    channels: int | None = None
+    label_patch: int = 1
+    edge_refinement: float = 0.0
+    long_memory: int = 0
 
     def __post_init__(self) -> None:
         for name in ("top_k", "context_frames", "radius", "temperature", "fusion_weight"):
@@ -54,6 +67,17 @@ class PropagationSettings:
                 f"`context_frames` is {self.context_frames}.", f"It must be {MOST_CONTEXT_FRAMES} at most."
             )
         require_choice("batchnorm", self.batchnorm, get_args(BatchNormMode))
+        for name in ("whitening", "edge_refinement"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise UsageError(f"`{name}` is {value}.", "It must be from 0 to 1.")
+        if self.channels is not None and (self.channels < 1 or self.whitening is None):
+            what = "at least 1" if self.channels < 1 else "left out where features are not whitened"
+            raise UsageError(f"`channels` is {self.channels}.", f"It must be {what}.")
+        if self.label_patch not in LABEL_PATCHES:
+            raise UsageError(f"`label_patch` is {self.label_patch}.", "It must be 1, 2, 4 or 8.")
+        if self.long_memory < 0:
+            raise UsageError(f"`long_memory` is {self.long_memory}.", "It must be 0 or more.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +90,11 @@ class SettingsChoice:
     context_frames: int | None = None
     fusion_weight: float | None = None
     batchnorm: BatchNormMode | None = None
+    whitening: float | None = None
+    channels: int | None = None
+    label_patch: int | None = None
+    edge_refinement: float | None = None
+    long_memory: int | None = None
 
     def over(self, preset: PropagationSettings) -> PropagationSettings:
         """Return a preset with the chosen settings in place of its own.
@@ -91,6 +120,11 @@ def preset_for(fine_grained: str | None, semantic: str | None) -> PropagationSet
     if fine_grained and semantic:
         return PRESETS["sfc"]
     return PRESETS["mini" if fine_grained == "mini" else "single"]
+
+
+def improved(settings: PropagationSettings) -> PropagationSettings:
+    """Return published settings with what gives better masks from the same weights (benchmarks/README.md)."""
+    return replace(settings, whitening=0.5, channels=96, label_patch=8, edge_refinement=0.5)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,7 +48,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def _run(output: str, *arguments: object) -> int:
-    result = CliRunner().invoke(app, ["propagate", *map(str, arguments), "--output", output])
+    protocol = () if "--protocol" in arguments else ("--protocol", "published")
+    result = CliRunner().invoke(app, ["propagate", *map(str, arguments), *protocol, "--output", output])
     assert "Traceback" not in result.output
     assert result.exit_code in (0, 130), result.output
     return result.exit_code
@@ -214,7 +215,7 @@ def replace(self, target):
     return plain(self, target)
 Path.replace = replace
 from sfc_cli.main import app
-app({["propagate", *map(str, arguments), "--output", "out"]!r})
+app({["propagate", *map(str, arguments), "--protocol", "published", "--output", "out"]!r})
 """
     root = str(Path(__file__).resolve().parents[2])
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": root}

@@ -113,7 +113,9 @@ class LabelPropagator:
         self.settings = settings
         self.backend = backend_for(backend, first_features.device)
         first_features = first_features.float()
-        first_labels = first_labels.to(first_features)
+        # A cell carries the labels of a patch of p × p pixels: K·p² planes, which travel as any others do.
+        self._patch = first_labels.shape[1] // first_features.shape[1]
+        first_labels = self._in_cells(first_labels.to(first_features))
         if self.backend == "reference":
             require_reachable(first_labels.shape[1], first_labels.shape[2], settings)
             self._first = (first_features, first_labels)
@@ -122,8 +124,10 @@ class LabelPropagator:
         else:
             self._matcher = _make_matcher(self.backend, first_features, settings, precision)
             self.frames_at_once = self._matcher.frames_at_once
-            rows = first_labels.flatten(1).T  # [N, K]
-            self._memory = rows.new_zeros(1 + settings.context_frames, *rows.shape)  # [1+F, N, K]
+            rows = first_labels.flatten(1).T  # [N, K·p²]
+            # Half precision holds a label to 0.0005, and patches are what fills the memory.
+            dtype = torch.float32 if self._patch == 1 else torch.float16
+            self._memory = rows.new_zeros(1 + settings.context_frames, *rows.shape, dtype=dtype)
             self._memory[0] = rows
             self._matcher.skip(skipped)
             self._frame = skipped
@@ -138,7 +142,12 @@ class LabelPropagator:
             float32 [B, K, h, w].
         """
         step = self._step_with_oracle if self.backend == "reference" else self._step_with_votes
-        return step(features.float())
+        labels = step(features.float())  # [B, K·p², h, w]
+        return labels if self._patch == 1 else functional.pixel_shuffle(labels, self._patch).float()
+
+    def _in_cells(self, labels: Tensor) -> Tensor:
+        """Return labels [K, p·h, p·w] as those of cells, [K·p², h, w]."""
+        return labels if self._patch == 1 else functional.pixel_unshuffle(labels, self._patch)
 
     def remember(self, features: Tensor, labels: Tensor) -> None:
         """Make the next frame context without matching it, because its labels are known.
@@ -148,7 +157,7 @@ class LabelPropagator:
             labels: Soft labels, [K, h, w].
         """
         features = features.float()
-        labels = labels.to(features)
+        labels = self._in_cells(labels.to(features))
         if self.backend == "reference":
             self._window.append((features, labels))
             return
@@ -160,7 +169,9 @@ class LabelPropagator:
         rows = self._memory.flatten(0, 1)  # [(1+F)·N, K]
         result = []
         for weights, sources in zip(*self._matcher.advance(features), strict=True):  # [N, k] each
-            labels = functional.embedding_bag(sources, rows, mode="sum", per_sample_weights=weights)  # [N, K]
+            labels = functional.embedding_bag(
+                sources, rows, mode="sum", per_sample_weights=weights.to(rows.dtype)
+            )  # [N, K·p²]
             self._frame += 1
             self._memory[slot_of(self._frame, self.settings.context_frames)] = labels
             result.append(labels.T.unflatten(1, features.shape[2:]))
