@@ -120,6 +120,7 @@ def test_load_network__errors_name_python() -> None:
             np.zeros((2, 16, 16, 3), np.uint8),
             np.ones((16, 16), np.uint8),
             network=sfc_cli.load_network("random18", top_k=500, device="cpu"),
+            size=None,
         )
 
 

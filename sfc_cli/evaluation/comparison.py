@@ -122,9 +122,7 @@ def _networks(settings: Mapping[str, Any]) -> str:
 def _other_protocol(own: Mapping[str, Any]) -> list[str]:
     # Runs of versions that had no other protocol do not name theirs.
     protocol = own.get("protocol", "published")
-    return (
-        [] if protocol == "published" else [f"the run follows the {protocol} protocol, not the published one"]
-    )
+    return [] if protocol == "published" else [f"the run follows the {protocol} protocol"]
 
 
 def _other_settings(own: Mapping[str, Any], published: Mapping[str, Any]) -> list[str]:

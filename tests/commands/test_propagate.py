@@ -259,9 +259,9 @@ def test_propagate__says_what_it_is_about_to_do(make_davis: MakeDavis) -> None:
 @pytest.mark.parametrize(
     ("networks", "expected"),
     [
-        (("--fc", "random18"), "results/davis/random18"),
-        (("--semantic", "random18"), "results/davis/random18"),
-        (("--fc", "random18", "--semantic", "random18"), "results/davis/random18+random18"),
+        (("--fc", "random18"), "results/davis/random18-published"),
+        (("--semantic", "random18"), "results/davis/random18-published"),
+        (("--fc", "random18", "--semantic", "random18"), "results/davis/random18+random18-published"),
     ],
 )
 def test_propagate__default_output(make_davis: MakeDavis, networks: tuple[str, ...], expected: str) -> None:
@@ -276,7 +276,7 @@ def test_propagate__default_output_of_a_checkpoint_file(make_davis: MakeDavis, t
     path = published.write(tmp_path / "weights", "crw", _plausible()).rename(tmp_path / "mine.pth")
     result = _run("--data", make_davis({"only": 2}), "--fc", path)
     assert result.exit_code == 0, result.output
-    assert Path("results/davis/mine/only/00001.png").is_file()
+    assert Path("results/davis/mine-published/only/00001.png").is_file()
 
 
 def test_propagate__only_chosen_sequences(make_davis: MakeDavis) -> None:
@@ -291,7 +291,7 @@ def test_propagate__name_in_the_current_folders_data(make_davis: MakeDavis) -> N
     data.rename("data/mine")
     result = _run("--data", "mine", "--fc", "random18")
     assert result.exit_code == 0, result.output
-    assert Path("results/mine/random18/only/00001.png").is_file()
+    assert Path("results/mine/random18-published/only/00001.png").is_file()
 
 
 def test_propagate__overlay(make_davis: MakeDavis) -> None:

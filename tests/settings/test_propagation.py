@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from sfc_cli.errors import UsageError
-from sfc_cli.settings.propagation import PRESETS, PropagationSettings, preset_for
+from sfc_cli.settings.propagation import PRESETS, PropagationSettings, improved, preset_for
 
 
 def test_presets__published_values() -> None:
@@ -14,6 +14,11 @@ def test_presets__published_values() -> None:
         "context_frames": 20,
         "fusion_weight": 1.75,
         "batchnorm": "released",
+        "whitening": None,
+        "channels": None,
+        "label_patch": 1,
+        "edge_refinement": 0.0,
+        "long_memory": 0,
     }
     single = dataclasses.asdict(PRESETS["single"])
     assert (single["top_k"], single["radius"], single["temperature"]) == (10, 12.0, 0.05)
@@ -56,3 +61,29 @@ def test_propagation_settings__unknown_batchnorm() -> None:
 def test_propagation_settings__cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         PRESETS["sfc"].top_k = 3  # type: ignore[misc]
+
+
+def test_improved__keeps_what_the_preset_says_of_votes() -> None:
+    for preset in PRESETS.values():
+        better = improved(preset)
+        assert dataclasses.replace(
+            better, whitening=None, channels=None, label_patch=1, edge_refinement=0.0
+        ) == dataclasses.replace(preset, radius=better.radius)
+        assert (better.whitening, better.label_patch) == (0.5, 8)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        ({"whitening": 1.5}, "`whitening` is 1.5"),
+        ({"whitening": float("nan")}, "`whitening` is nan"),
+        ({"edge_refinement": -0.1}, "`edge_refinement` is -0.1"),
+        ({"channels": 64}, "`channels` is 64"),
+        ({"channels": 0, "whitening": 0.5}, "`channels` is 0"),
+        ({"label_patch": 3}, "`label_patch` is 3"),
+        ({"long_memory": -1}, "`long_memory` is -1"),
+    ],
+)
+def test_propagation_settings__parts_of_the_improved_protocol(chosen: dict[str, float], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        PropagationSettings(**chosen)  # type: ignore[arg-type]
