@@ -1,5 +1,6 @@
 """A video whose run was interrupted goes on where it stopped, and no byte of its results differs."""
 
+import json
 import os
 import signal
 import subprocess
@@ -227,3 +228,36 @@ app({["propagate", *map(str, arguments), "--protocol", "published", "--output", 
     assert 0 < done < FRAMES
     assert _run("out", *arguments) == 0
     _compare("out", expected)
+
+
+IMPROVED = ("--protocol", "improved", "--size", "0", "--channels", "24")
+
+
+@pytest.mark.parametrize("stopped_at", [1, 4, 6])
+@pytest.mark.parametrize("subject", [_video, _three_masks], ids=lambda one: one.__name__)
+def test_propagate__the_improved_protocol_goes_on(
+    calls: list[int], subject: Callable[[], list[object]], stopped_at: int
+) -> None:
+    arguments = [*subject(), *LONG, *EVERYTHING, *IMPROVED]
+    assert _run("whole", *arguments) == 0
+    calls[:] = [0, stopped_at]
+    assert _run("out", *arguments) == 130
+    calls[:] = [0, -1]
+    assert _run("out", *arguments) == 0
+    _compare("out", _files("whole"))
+    records = [json.loads(Path(folder, "run.json").read_text())["sequences"] for folder in ("whole", "out")]
+    kept = [{k: v for k, v in next(iter(r.values())).items() if "second" not in k} for r in records]
+    assert kept[0] == kept[1]
+    assert kept[0]["least_sure"]["confidence"] < 1
+
+
+def test_propagate__the_improved_protocol_goes_on_both_ways(calls: list[int]) -> None:
+    last = write_mask_of(Path("last.png"), FRAMES - 2)
+    arguments = [*_images(), "--mask", f"{FRAMES - 2}:{last}", "--both-ways", *LONG, *IMPROVED]
+    assert _run("whole", *arguments) == 0
+    for stopped_at in (4, 6):
+        calls[:] = [0, stopped_at]
+        assert _run("out", *arguments) == 130
+    calls[:] = [0, -1]
+    assert _run("out", *arguments) == 0
+    _compare("out", _files("whole"))

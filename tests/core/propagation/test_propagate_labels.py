@@ -239,3 +239,18 @@ def test_remember__the_rest_of_a_video_to_the_bit(backend: str, at: int) -> None
     propagator = LabelPropagator(features[0], first, CONTINUED, backend=backend)  # type: ignore[arg-type]
     whole = torch.cat([first[None], propagator.step(features[1:])])
     assert torch.equal(_continued_labels(features, first, backend, at, whole), whole[at:])
+
+
+@pytest.mark.parametrize("patch", [2, 4, 8])
+@pytest.mark.parametrize("backend", ["reference", "windowed"])
+def test_label_propagator__patches_are_planes_of_their_own(backend: str, patch: int) -> None:
+    features = exact_features(7, 8, 5, 6, seed=4)
+    fine = torch.rand(3, 5 * patch, 6 * patch, generator=torch.Generator().manual_seed(5))
+    propagator = LabelPropagator(features[0], fine, CONTINUED, backend=backend)  # type: ignore[arg-type]
+    found = propagator.step(features[1:])
+    assert found.shape == (6, 3, 5 * patch, 6 * patch)
+    # Each pixel of a patch travels as a plane of labels with one value a cell.
+    coarse = functional.pixel_unshuffle(fine, patch)
+    plain = LabelPropagator(features[0], coarse, CONTINUED, backend=backend)  # type: ignore[arg-type]
+    expected = functional.pixel_shuffle(plain.step(features[1:]), patch)
+    torch.testing.assert_close(found, expected, atol=2e-3, rtol=0)
