@@ -265,6 +265,7 @@ class CertaintyLog:
         kept = kept_frames - sum(index < kept_frames for index in painted)
         lines = path.read_text(encoding="utf-8").splitlines()[:kept] if kept > 0 else []
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("w", encoding="utf-8")
             for line in lines:
                 self._add(*json.loads(line))

@@ -244,7 +244,8 @@ class SequenceRun:
 
     def _memory(self, folder: Path, context_frames: int) -> ContextMemory | None:
         """Return what an interrupted run left, or an empty memory if its files are not all there."""
-        if not isinstance(self.sequence.anchors, MaskAnchors):
+        # A long memory reaches back to frames that no state keeps: such a run starts over.
+        if not isinstance(self.sequence.anchors, MaskAnchors) or self.record.settings.long_memory:
             return None
         memory = ContextMemory(open_state(folder, self._key()), context_frames)
         if memory.done and not self._has_results_of(memory.done, folder):

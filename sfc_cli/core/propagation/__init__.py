@@ -13,9 +13,10 @@ from torch.nn import functional
 
 from sfc_cli.core.propagation import reference
 from sfc_cli.core.propagation.fused import FusedMatcher, why_not_fused
+from sfc_cli.core.propagation.long_memory import LongMemory
 from sfc_cli.core.propagation.matching import Matcher, require_reachable, slot_of
 from sfc_cli.core.propagation.windowed import WindowedMatcher
-from sfc_cli.errors import require_choice
+from sfc_cli.errors import UsageError, require_choice
 from sfc_cli.settings.propagation import Backend, Precision, PropagationSettings
 
 __all__ = ["LabelPropagator", "backend_for", "propagate_labels"]
@@ -117,6 +118,8 @@ class LabelPropagator:
         self._patch = first_labels.shape[1] // first_features.shape[1]
         first_labels = self._in_cells(first_labels.to(first_features))
         if self.backend == "reference":
+            if settings.long_memory:
+                raise UsageError("`long_memory` needs the `backend` windowed or fused.")
             require_reachable(first_labels.shape[1], first_labels.shape[2], settings)
             self._first = (first_features, first_labels)
             # The window begins full of copies of frame 0.
@@ -131,6 +134,9 @@ class LabelPropagator:
             self._memory[0] = rows
             self._matcher.skip(skipped)
             self._frame = skipped
+            self._long = LongMemory(first_features, settings) if settings.long_memory else None
+            if self._long is not None:
+                self.frames_at_once = 1
 
     def step(self, features: Tensor) -> Tensor:
         """Return the soft labels of the next B frames and make them context.
@@ -142,7 +148,9 @@ class LabelPropagator:
             float32 [B, K, h, w].
         """
         step = self._step_with_oracle if self.backend == "reference" else self._step_with_votes
-        labels = step(features.float())  # [B, K·p², h, w]
+        # A frame that leaves the window is context of the very next one.
+        batches = features.float().split(1 if self.settings.long_memory else len(features))
+        labels = torch.cat([step(batch) for batch in batches])  # [B, K·p², h, w]
         return labels if self._patch == 1 else functional.pixel_shuffle(labels, self._patch).float()
 
     def _in_cells(self, labels: Tensor) -> Tensor:
@@ -168,12 +176,17 @@ class LabelPropagator:
     def _step_with_votes(self, features: Tensor) -> Tensor:
         rows = self._memory.flatten(0, 1)  # [(1+F)·N, K]
         result = []
-        for weights, sources in zip(*self._matcher.advance(features), strict=True):  # [N, k] each
-            labels = functional.embedding_bag(
-                sources, rows, mode="sum", per_sample_weights=weights.to(rows.dtype)
-            )  # [N, K·p²]
+        for query, weights, sources in zip(features, *self._matcher.advance(features), strict=True):
+            labels = None if self._long is None else self._long.labels(query, sources, rows)
+            if labels is None:
+                labels = functional.embedding_bag(
+                    sources, rows, mode="sum", per_sample_weights=weights.to(rows.dtype)
+                )  # [N, K·p²]
             self._frame += 1
-            self._memory[slot_of(self._frame, self.settings.context_frames)] = labels
+            slot = slot_of(self._frame, self.settings.context_frames)
+            if self._long is not None:
+                self._long.replace(slot, self._frame, query, self._memory[slot])
+            self._memory[slot] = labels
             result.append(labels.T.unflatten(1, features.shape[2:]))
         return torch.stack(result)
 

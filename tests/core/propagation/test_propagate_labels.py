@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sfc_cli.core.propagation import LabelPropagator, backend_for, propagate_labels
+from sfc_cli.core.propagation.matching import pairs_within_radius
 from sfc_cli.errors import UsageError
 from sfc_cli.settings.propagation import PropagationSettings
 from tests.core.propagation.made import exact_features
@@ -254,3 +255,38 @@ def test_label_propagator__patches_are_planes_of_their_own(backend: str, patch: 
     plain = LabelPropagator(features[0], coarse, CONTINUED, backend=backend)  # type: ignore[arg-type]
     expected = functional.pixel_shuffle(plain.step(features[1:]), patch)
     torch.testing.assert_close(found, expected, atol=2e-3, rtol=0)
+
+
+def test_label_propagator__long_memory_votes_as_a_dense_context_would() -> None:
+    settings = PropagationSettings(top_k=5, radius=2.0, temperature=0.1, context_frames=3, long_memory=2)
+    features = exact_features(11, 8, 7, 9, seed=4)
+    first = torch.rand(3, 7, 9, generator=torch.Generator().manual_seed(5))
+    propagator = LabelPropagator(features[0], first, settings, backend="windowed")
+    found = torch.cat([first[None], propagator.step(features[1:])])
+    near, wide = pairs_within_radius(7, 9, 2.0), pairs_within_radius(7, 9, 4.0)  # [N, N]
+    for target in range(1, 11):
+        window = [max(0, frame) for frame in range(target - 3, target)]
+        older = list(range(2, target - 3, 2))
+        masks = [torch.ones_like(near)] + [near] * len(window) + [wide] * len(older)
+        context = [0, *window, *older]
+        affinity = torch.einsum("fcp,cq->fpq", features[context].flatten(2), features[target].flatten(1))
+        for one, mask in zip(affinity, masks, strict=True):
+            one.masked_fill_(~mask, float("-inf"))
+        best, sources = affinity.flatten(0, 1).topk(5, dim=0)  # [k, N]
+        rows = found[context].flatten(2).transpose(1, 2).flatten(0, 1)
+        expected = (torch.softmax(best / 0.1, 0)[..., None] * rows[sources]).sum(0).T.view(3, 7, 9)
+        torch.testing.assert_close(found[target], expected, atol=1e-5, rtol=0)
+
+
+def test_label_propagator__long_memory_is_bounded() -> None:
+    settings = PropagationSettings(top_k=3, radius=2.0, context_frames=2, long_memory=1)
+    features = exact_features(60, 4, 4, 5, seed=4)
+    propagator = LabelPropagator(features[0], torch.rand(2, 4, 5), settings, backend="windowed")
+    propagator.step(features[1:])
+    kept = sorted(propagator._long._kept)  # type: ignore[union-attr]
+    assert len(kept) <= 12
+    # Thinned out evenly, over the whole video.
+    assert kept == list(range(kept[0], kept[-1] + 1, kept[1] - kept[0]))
+    assert kept[-1] > 45
+    with pytest.raises(UsageError, match="`long_memory` needs"):
+        LabelPropagator(features[0], torch.rand(2, 4, 5), settings, backend="reference")
