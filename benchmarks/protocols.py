@@ -4,9 +4,9 @@
     python benchmarks/protocols.py --data DAVIS --variants published improved
     python benchmarks/protocols.py --data DAVIS --height 240 --variants published improved-480
 
-Every variant is one `sfc propagate` with all files read and written, scored by `sfc evaluate` (without the first and
-the last frame); the seconds are the whole process's on its processors, a frame. `--unseen` names the sequences whose
-frames the network has not been trained on; they get a mean of their own.
+Every variant is one `sfc propagate` with all files read and written, scored by `sfc evaluate` (without the
+first and the last frame); the seconds are the whole process's on its processors, a frame. `--unseen` names
+the sequences whose frames the network has not been trained on; they get a mean of their own.
 """
 
 from __future__ import annotations

@@ -31,8 +31,8 @@ Size = tuple[int, int]
 logger = logging.getLogger(__name__)
 
 _MOST_FRAMES_AT_ONCE = 8
-# Labels of a video's whole context, in half precision: 30 objects at 480p take half of it.
-_LABEL_BYTES = 1 << 30
+# Labels of a video's whole context, in half precision: 100 objects at 480p fit.
+_LABEL_BYTES = 1 << 31
 # What a ResNet-50's widest maps take per pixel and frame at once, measured generously.
 _BYTES_PER_PIXEL = 400
 

@@ -11,7 +11,7 @@ from sfc_cli.core.propagation import propagate_labels
 from sfc_cli.data.soft_labels import enlarge_to_mask, shrink_mask
 from sfc_cli.errors import InputError
 from sfc_cli.inference.anchors import MaskAnchors
-from sfc_cli.inference.propagator import VideoPropagator
+from sfc_cli.inference.propagator import VideoPropagator, _affordable_patch
 from sfc_cli.settings.propagation import PropagationSettings
 
 SETTINGS = PropagationSettings(top_k=4, radius=3.0, temperature=0.1, context_frames=3)
@@ -132,3 +132,18 @@ def test_track__batches_end_where_something_is_painted(
             np.testing.assert_allclose(batched, single, atol=2e-5)
     assert one_by_one[0] is None
     assert one_by_one[1] is not None
+
+
+@pytest.mark.parametrize(
+    ("objects", "cells", "patch"),
+    [(1, 6420, 8), (30, 6420, 8), (100, 6420, 8), (254, 6420, 4), (254, 32400, 2), (254, 129600, 1)],
+)
+def test_affordable_patch__bounds_the_memory(
+    objects: int, cells: int, patch: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = PropagationSettings(whitening=0.5, label_patch=8)
+    found = _affordable_patch(settings, cells, 1 + objects)
+    assert found == patch
+    assert 2 * 21 * cells * (1 + objects) * found**2 < 3e9
+    # Narrower patches are told, with what the wide ones would have taken.
+    assert ("objects: a cell carries" in caplog.text) == (patch < 8)

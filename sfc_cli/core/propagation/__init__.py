@@ -151,11 +151,26 @@ class LabelPropagator:
         # A frame that leaves the window is context of the very next one.
         batches = features.float().split(1 if self.settings.long_memory else len(features))
         labels = torch.cat([step(batch) for batch in batches])  # [B, K·p², h, w]
-        return labels if self._patch == 1 else functional.pixel_shuffle(labels, self._patch).float()
+        return labels if self._patch == 1 else self._in_pixels(labels)
 
     def _in_cells(self, labels: Tensor) -> Tensor:
-        """Return labels [K, p·h, p·w] as those of cells, [K·p², h, w]."""
-        return labels if self._patch == 1 else functional.pixel_unshuffle(labels, self._patch)
+        """Return labels [K, p·h, p·w] as those of cells, [K·p², h, w].
+
+        Features of strided convolutions are centred on the first pixel of their cell, so the patch that a cell
+        carries lies half before and half behind that pixel.
+        """
+        if self._patch == 1:
+            return labels
+        half = self._patch // 2
+        centred = functional.pad(labels[None], (half, 0, half, 0), mode="replicate")[0]
+        return functional.pixel_unshuffle(centred[:, :-half, :-half], self._patch)
+
+    def _in_pixels(self, labels: Tensor) -> Tensor:
+        """Return labels of cells [B, K·p², h, w] as those of pixels, [B, K, p·h, p·w]."""
+        half = self._patch // 2
+        centred = functional.pixel_shuffle(labels, self._patch).float()
+        # Behind the last patch its last pixels go on.
+        return functional.pad(centred[:, :, half:, half:], (0, half, 0, half), mode="replicate")
 
     def remember(self, features: Tensor, labels: Tensor) -> None:
         """Make the next frame context without matching it, because its labels are known.

@@ -1,0 +1,194 @@
+"""``sfc propagate --protocol``: which one is meant, what the improved one does, what it says at the end."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner, Result
+
+from sfc_cli.data.masks import read_ids, write_mask
+from sfc_cli.data.soft_labels import read_soft_labels
+from sfc_cli.main import app
+from tests.commands.footage import FRAMES, make_frames, mask_of, write_images, write_mask_of
+
+OWN_SIZE = ("--size", "0", "--channels", "24")
+MakeDavis = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def shots() -> Path:
+    return write_images(Path("shots"), make_frames())
+
+
+@pytest.fixture
+def first() -> Path:
+    return write_mask_of(Path("first.png"), 0)
+
+
+def _run(*arguments: object) -> Result:
+    result = CliRunner().invoke(app, ["propagate", *map(str, arguments)])
+    assert "Traceback" not in result.output
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def _record(folder: str = "out") -> dict[str, object]:
+    return json.loads(Path(folder, "run.json").read_text())
+
+
+def test_protocol__improved_for_own_videos_and_networks_that_nobody_published(
+    shots: Path, first: Path, make_davis: MakeDavis
+) -> None:
+    _run(shots, "--mask", first, "--fc", "random18", "-o", "out", *OWN_SIZE)
+    settings = _record()["settings"]
+    assert settings["protocol"] == "improved"
+    assert (settings["whitening"], settings["label_patch"], settings["edge_refinement"]) == (0.5, 8, 0.5)
+    result = _run("--data", make_davis({"only": 3}), "--fc", "random18", "--channels", "24")
+    assert "improved protocol" in result.stderr.splitlines()[0]
+    assert Path("results/davis/random18-improved/only/00002.png").is_file()
+
+
+def test_protocol__published_where_published_networks_meet_a_data_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from sfc_cli.inference.networks import NetworkChoice
+
+    monkeypatch.setattr("sfc_cli.inference.networks.find_encoder", lambda name, _: name)
+    for networks in ({"fine_grained": "crw"}, {"fine_grained": "fine-grained", "semantic": "mocov1"}):
+        choice = NetworkChoice(**networks)
+        assert choice.resolve(benchmark=True).protocol == "published"
+        assert choice.resolve().protocol == "improved"
+    for networks in ({"fine_grained": "mini"}, {}, {"fine_grained": "crw", "semantic": "random50"}):
+        assert NetworkChoice(**networks).resolve(benchmark=True).protocol == "improved"
+    assert NetworkChoice(protocol="published").resolve().settings.whitening is None
+
+
+def test_protocol__runs_of_the_two_never_mix(shots: Path, first: Path) -> None:
+    arguments = [shots, "--mask", first, "--fc", "random18", "-o", "out", *OWN_SIZE[:2]]
+    _run(*arguments, "--protocol", "published")
+    result = CliRunner().invoke(app, ["propagate", *map(str, arguments), "--protocol", "improved"])
+    assert result.exit_code == 2
+    assert "protocol published → improved" in result.stderr
+
+
+def test_protocol__records_of_earlier_versions_are_published_ones(shots: Path, first: Path) -> None:
+    arguments = [shots, "--mask", first, "--fc", "random18", "-o", "out", "--size", "0"]
+    _run(*arguments, "--protocol", "published")
+    record = _record()
+    for name in ("protocol", "whitening", "channels", "label_patch", "edge_refinement", "long_memory"):
+        del record["settings"][name]
+    Path("out/run.json").write_text(json.dumps(record))
+    assert "complete already" in _run(*arguments, "--protocol", "published").stderr
+
+
+@pytest.mark.parametrize("extra", [(), ("--both-ways",)])
+def test_improved__several_masks(shots: Path, first: Path, extra: tuple[str, ...]) -> None:
+    later = write_mask_of(Path("later.png"), 4, 2)
+    arguments = [shots, "--mask", first, "--mask", f"4:{later}", "--fc", "random18", "-o", "out"]
+    _run(*arguments, *OWN_SIZE, *extra, "--soft")
+    found = read_ids(Path("out/shots/00004.png"))
+    np.testing.assert_array_equal(found == 2, mask_of(4, 2) == 2)
+    labels, objects, _ = read_soft_labels(Path("out/soft/shots/00006.npz"))
+    # The soft labels are those that the mask was taken from, at the resolution of pixels.
+    assert labels.shape == (3, 64, 96)
+    strongest = np.concatenate([[0], objects])[labels.argmax(0)]
+    assert (strongest == read_ids(Path("out/shots/00006.png"))).mean() > 0.999
+
+
+def test_size__enlarges_small_videos_unless_published(first: Path) -> None:
+    write_images(Path("few"), make_frames(2))
+    for protocol, said in (("improved", "seen at 720×480"), ("published", "96×64, 24 a second;")):
+        result = _run("few", "--mask", first, "--fc", "random18", "-o", protocol, "--protocol", protocol)
+        assert said in result.stderr.splitlines()[0]
+        assert read_ids(Path(protocol, "few", "00001.png")).shape == (64, 96)
+    result = _run(
+        "few", "--mask", first, "--fc", "random18", "-o", "x", "--protocol", "published", "--size", "128"
+    )
+    assert "seen at 192×128" in result.stderr.splitlines()[0]
+
+
+def test_size__of_a_data_set(make_davis: MakeDavis) -> None:
+    data = make_davis({"only": 2})
+    _run("--data", data, "--fc", "random18", "-o", "out", "--size", "96", "--protocol", "published")
+    assert _record()["settings"]["input_size"] == 96
+    assert read_ids(Path("out/only/00001.png")).shape == (48, 64)
+    _run("--data", data, "--fc", "random18", "-o", "own", "--protocol", "published")
+    assert _record("own")["settings"]["input_size"] is None
+    assert not np.array_equal(read_ids(Path("out/only/00001.png")), read_ids(Path("own/only/00001.png")))
+
+
+def _with_a_tiny_object(path: Path) -> Path:
+    mask = mask_of(0)
+    mask[50:52, 3:5] = 7
+    write_mask(path, mask)
+    return path
+
+
+def test_small_objects__are_named_at_the_start_and_kept_by_pixel_labels(shots: Path) -> None:
+    mask = _with_a_tiny_object(Path("tiny.png"))
+    arguments = [shots, "--mask", mask, "--fc", "random18", "--size", "0"]
+    said = _run(*arguments, "-o", "published", "--protocol", "published").stderr
+    assert "object 7 is too small for the 8×12 labels of a frame and will be lost" in said
+    assert "object 7 is never seen after the first mask" in said
+    assert _record("published")["sequences"]["shots"]["never_seen"] == [7]
+    said = _run(*arguments, "-o", "improved").stderr
+    assert "too small" not in said
+    assert 7 in np.unique(read_ids(Path("improved/shots/00001.png")))
+
+
+def test_small_objects__of_a_data_set_are_named_too(make_davis: MakeDavis) -> None:
+    data = make_davis({"only": 3})
+    path = data / "Annotations" / "480p" / "only" / "00000.png"
+    mask = read_ids(path).copy()
+    mask[44:46, 60:62] = 9
+    write_mask(path, mask)
+    said = _run("--data", data, "--fc", "random18", "-o", "out", "--protocol", "published").stderr
+    assert "only: object 9 is too small" in said
+
+
+def test_least_sure__the_frame_and_the_remedy(shots: Path, first: Path, make_davis: MakeDavis) -> None:
+    frames = make_frames()
+    # One frame of noise: nothing matches it.
+    noise = np.random.default_rng(0).integers(0, 256, frames[0].shape, dtype=np.uint8)
+    cv2.imwrite(str(shots / "00006.png"), noise)
+    said = _run(shots, "--mask", first, "--fc", "random18", "-o", "out", *OWN_SIZE).stderr
+    least = _record()["sequences"]["shots"]["least_sure"]
+    assert least["frame"] in ("00006", "00007", "00008")
+    expected = f"least sure at frame {least['frame']} ({least['confidence']:.2f}); add a mask there: --mask "
+    assert expected in said
+    with Path("out/objects.csv").open() as stream:
+        rows = [row for row in csv.DictReader(stream) if row["confidence"]]
+    areas = {}
+    for row in rows:
+        total, weight = areas.get(row["frame"], (0.0, 0))
+        areas[row["frame"]] = (total + int(row["area"]) * float(row["confidence"]), weight + int(row["area"]))
+    means = {frame: total / weight for frame, (total, weight) in areas.items() if frame != "00000"}
+    assert min(means.values()) == pytest.approx(least["confidence"], abs=2e-4)
+    data = make_davis({"only": 3})
+    said = _run("--data", data, "--fc", "random18", "-o", "set", "--channels", "24").stderr
+    assert "only: least sure at frame" in said
+    assert "add a mask" not in said
+
+
+def test_long_memory__is_a_part_of_its_own(shots: Path, first: Path) -> None:
+    arguments = [shots, "--mask", first, "--fc", "random18", "--context-frames", "2", *OWN_SIZE]
+    _run(*arguments, "-o", "without")
+    _run(*arguments, "-o", "with", "--long-memory", "2")
+    assert _record("with")["settings"]["long_memory"] == 2
+    last = f"shots/{FRAMES - 1:05d}.png"
+    assert not np.array_equal(read_ids(Path("without", last)), read_ids(Path("with", last)))
