@@ -22,7 +22,7 @@ from sfc_cli.core.propagation.tracks import blend
 from sfc_cli.data.frames import Frame
 from sfc_cli.data.jhmdb import read_joints
 from sfc_cli.data.masks import read_ids
-from sfc_cli.data.object_table import ObjectTable, has_waiting_rows
+from sfc_cli.data.object_table import ObjectTable, frames_waiting
 from sfc_cli.data.results import ResultsFolder
 from sfc_cli.data.soft_labels import SoftLabels
 from sfc_cli.data.videos import FrameStamp, VideoFrame
@@ -109,6 +109,8 @@ class SequenceRun:
         """
         self.record.sequences.setdefault(self.name, self._entry(len(self.finished_frames())))
         if not self.choice.is_empty:
+            started = time.perf_counter()
+            self.progress.begin(self.name, self.sequence.expected)
             outputs = partial(
                 open_outputs,
                 self.results,
@@ -118,7 +120,8 @@ class SequenceRun:
                 frames_per_second=self.sequence.frames_per_second,
                 has_masks=True,
             )
-            self._write(outputs, self._stored())
+            count = self._write(outputs, self._stored())
+            self._finish(count, count, time.perf_counter() - started)
         remove_state(self.results.resume(self.name))
 
     def propagate(self, propagator: VideoPropagator) -> None:
@@ -131,7 +134,7 @@ class SequenceRun:
             InputError: If a frame cannot be read, a file not written, or nothing fits into the card's memory.
         """
         while True:
-            self.progress.begin(self.name, self.sequence.expected)
+            self.progress.begin(self.name, self.sequence.steps)
             try:
                 self._propagate(propagator)
                 return
@@ -157,9 +160,8 @@ class SequenceRun:
         elif not self.finished_frames():
             # They belong to masks that are about to change.
             self.results.remove_extras(self.name)
-        table = None
+        kept, table = max(0, done - self.sequence.without_result), None
         if self.choice.objects:
-            kept = max(0, done - self.sequence.without_result)
             table = ObjectTable(self.results.table, self.name, rows=_rows(folder), kept_frames=kept)
         outputs = partial(
             open_outputs,
@@ -173,12 +175,16 @@ class SequenceRun:
         count = self._write(outputs, self._labelled(propagator, memory, folder))
         remove_state(folder)
         seconds = time.perf_counter() - started
+        # An interrupted run made the others, in a time of its own.
         self.record.sequences[self.name] = {
             **self._entry(count),
             "seconds": round(seconds, 3),
-            "frames_per_second": round(count / seconds, 3),
+            "frames_per_second": round((count - kept) / seconds, 3),
         }
-        text = f"done, {count} frames in {seconds:.1f} s, {count / seconds:.2f} frames/s"
+        self._finish(count, count - kept, seconds)
+
+    def _finish(self, count: int, new: int, seconds: float) -> None:
+        text = f"done, {count} frames in {seconds:.1f} s, {new / seconds:.2f} frames/s"
         self.progress.finish(self.name, text, frames=count, seconds=round(seconds, 3))
 
     def _entry(self, frames: int) -> dict[str, Any]:
@@ -199,17 +205,19 @@ class SequenceRun:
     def _has_results_of(self, done: int, folder: Path) -> bool:
         """Return whether all files of the first frames are there that cannot be made from their masks."""
         count = done - self.sequence.without_result
+        waiting = frames_waiting(_rows(folder))[:count]
+        stamps = self.sequence.result_stamps
+        # Where no frame is known without reading, the rows that wait tell how the first are named.
+        names = waiting if stamps is None else [stamp.name for stamp in stamps[:count]]
 
-        def has_all(path: Callable[[str, str], Path], ending: str) -> bool:
-            stamps = self.sequence.result_stamps
-            if stamps is not None:
-                return all(path(self.name, stamp.name).is_file() for stamp in stamps[:count])
-            return sum(1 for _ in path(self.name, "any").parent.glob(f"[!.]*.{ending}")) >= count
+        def has_all(path: Callable[[str, str], Path]) -> bool:
+            return all(path(self.name, name).is_file() for name in names)
 
         return (
-            has_all(self.results.mask, "png")
-            and not (self.choice.soft and not has_all(self.results.soft, "npz"))
-            and not (self.choice.objects and not has_waiting_rows(_rows(folder), count))
+            len(names) == count
+            and has_all(self.results.mask)
+            and (not self.choice.soft or has_all(self.results.soft))
+            and (not self.choice.objects or len(waiting) == count)
         )
 
     def _key(self) -> str:
@@ -218,6 +226,11 @@ class SequenceRun:
         assert isinstance(self.sequence.anchors, MaskAnchors)  # others keep nothing
         for index, mask in self.sequence.anchors.masks.items():
             digest.update(f"{index} {mask.shape}".encode() + mask.tobytes())
+        for path in self.sequence.inputs:
+            # What is no longer there is found missing where it is read.
+            with contextlib.suppress(OSError):
+                state = path.stat()
+                digest.update(f"{path} {state.st_size} {state.st_mtime_ns}".encode(errors="surrogateescape"))
         return digest.hexdigest()
 
     def _write(self, open_them: Callable[[], list[Output]], stream: Stamped) -> int:
@@ -286,6 +299,7 @@ class SequenceRun:
         stamps = self.sequence.frames.stamps[: anchors.last + 1]
         memory = ContextMemory(folder, propagator.settings.context_frames)
         if memory.done == len(stamps):
+            self.progress.advance(self.name, len(stamps))
             return
         backwards = self.sequence.frames.read_backwards(stamps)
         with closing(ReadAhead(backwards, self._frames_waiting)) as frames:
