@@ -174,7 +174,12 @@ def shrunken(size: Size, short_side: int | None) -> Size | None:
     Args:
         size: Height and width in pixels.
         short_side: In pixels; None for no limit.
+
+    Raises:
+        UsageError: If the short side has no pixel.
     """
+    if short_side is not None and short_side < 1:
+        raise UsageError(f"`size` is {short_side}.", "It must be 1 at least, or None for the frames' own.")
     if short_side is None or min(size) <= short_side:
         return None
     scale = short_side / min(size)
