@@ -6,6 +6,7 @@ a sequence needs, so that nothing but the name itself can stop a command.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from typer.testing import CliRunner
+from typer.main import get_command
 
 from sfc_cli.data.masks import encode_mask
 from sfc_cli.main import app
@@ -27,10 +28,19 @@ FILE_NAMES = ["C:\\x", "a\\..\\..\\x", "\\x"]
 RESERVED = ["overlay", "cutout", "soft", ".resume", "run.json", "objects.csv"]
 
 
-def sfc(*arguments: object) -> tuple[int, str]:
+# Made once: Typer's own runner reads all options of all commands again at each call.
+command = functools.cache(lambda: get_command(app))
+
+
+def sfc(*arguments: object) -> tuple[object, str]:
     """Run a command in this process; return its exit code and what it wrote to standard error."""
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    return done.exit_code, done.stderr
+    written = io.StringIO()
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(written):
+        try:
+            command()([str(argument) for argument in arguments], prog_name="sfc")
+        except SystemExit as end:
+            return end.code, written.getvalue()
+    return 0, written.getvalue()
 
 
 def snapshot(folder: Path) -> dict[str, bytes | str]:

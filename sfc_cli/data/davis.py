@@ -6,7 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sfc_cli.data.sequence_names import choose_sequences, files_in, read_list, require_split
+from sfc_cli.data.sequence_names import (
+    choose_sequences,
+    first_annotation_in,
+    read_list,
+    require_split,
+    some_files_in,
+)
 from sfc_cli.errors import InputError
 from sfc_cli.files import inside
 
@@ -61,12 +67,7 @@ class DavisDataset:
         """
         folder = inside(self.root / "JPEGImages" / self.resolution, sequence)
         self._require_folder(folder, f"the frames of sequence {sequence}")
-        paths = files_in(folder, FRAME_SUFFIXES)
-        if not paths:
-            raise InputError(
-                f"No frames in {folder}.",
-                f"Expected files such as 00000.jpg ({', '.join(FRAME_SUFFIXES[:2])}).",
-            )
+        paths = some_files_in(folder, FRAME_SUFFIXES, "frames", "files such as 00000.jpg or 00000.png")
         if len({path.stem for path in paths}) != len(paths):
             raise InputError(f"Frames in {folder} share a name.", "Each frame needs a name of its own.")
         return paths
@@ -79,10 +80,7 @@ class DavisDataset:
         """
         folder = inside(self.annotations_root, sequence)
         self._require_folder(folder, f"the annotations of sequence {sequence}")
-        paths = files_in(folder, (".png",))
-        if not paths:
-            raise InputError(f"No annotations in {folder}.", "Expected indexed PNGs such as 00000.png.")
-        return paths
+        return some_files_in(folder, (".png",), "annotations", "indexed PNGs such as 00000.png")
 
     def first_annotation(self, sequence: str, frame: Path) -> Path:
         """Return the annotation of a sequence's first frame.
@@ -90,13 +88,7 @@ class DavisDataset:
         Raises:
             InputError: If it is missing.
         """
-        path = inside(self.annotations_root, sequence) / f"{frame.stem}.png"
-        if not path.is_file():
-            raise InputError(
-                f"No annotation for the first frame of sequence {sequence}: {path} is missing.",
-                "Label propagation starts from the first frame's mask; put it there.",
-            )
-        return path
+        return first_annotation_in(self.annotations_root, sequence, frame)
 
     def _split_file(self, split: str) -> Path:
         return self.root / "ImageSets" / self.year / f"{require_split(split)}.txt"

@@ -312,8 +312,6 @@ def _read_cache(root: Path, base: Path) -> FrameIndex | None:
         if any(Path(path).stat().st_mtime_ns != stamp for path, stamp in content["stamps"].items()):
             return None
         stored = content["index"]
-        if stored["root"] != str(base):
-            return None
         videos = tuple(Video(video["name"], tuple(video["frames"])) for video in stored["videos"])
         # As a set, because the frames of most videos have the same names. "." is the root itself.
         names = {name for video in videos for name in (video.name, *video.frames)} - {"."}

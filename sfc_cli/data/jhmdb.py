@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sfc_cli.data.sequence_names import choose_sequences, files_in, read_list, require_split
+from sfc_cli.data.sequence_names import choose_sequences, files_in, read_list, require_split, some_files_in
 from sfc_cli.data.soft_labels import SoftLabels
 from sfc_cli.errors import InputError, require_package
 from sfc_cli.files import inside, require_inside_name, write_text
@@ -70,16 +70,13 @@ class JhmdbDataset:
             InputError: If there is none.
         """
         folder = inside(self.root / "Rename_Images", sequence)
-        paths = files_in(folder, (".png",))
-        if not paths:
-            raise InputError(f"No frames in {folder}.", "Expected files such as 00001.png.")
-        return paths
+        return some_files_in(folder, (".png",), "frames", "files such as 00001.png")
 
     def joints(self, sequence: str) -> Joints:
         """Return a video's annotated joints in pixels, x and y counted from 0, float64 [T, 15, 2].
 
         Raises:
-            InputError: If the file is missing or holds something else.
+            InputError: If the file is missing or of another kind.
             UsageError: If SciPy, which reads it, is not installed.
         """
         require_package("scipy", "unsupervised", "JHMDB")
@@ -94,7 +91,7 @@ class JhmdbDataset:
             raise InputError(f"{path} cannot be read: {error}.", "Download it again.") from None
         if positions.ndim != 3 or positions.shape[:2] != (2, len(JOINT_NAMES)):
             raise InputError(
-                f"{path} holds positions of shape {positions.shape}.", "Expected 2 coordinates of 15 joints."
+                f"{path} has positions of shape {positions.shape}.", "Expected 2 coordinates of 15 joints."
             )
         return positions.transpose(2, 1, 0) - 1
 
@@ -121,7 +118,7 @@ def read_joints(path: Path) -> Joints:
     """Read propagated joints, float64 [T, 15, 2], NaN where a joint was lost.
 
     Raises:
-        InputError: If the file is missing or holds something else.
+        InputError: If the file is missing or of another kind.
     """
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))["joints"]

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from sfc_cli.errors import InputError
-from sfc_cli.files import require_inside_name
+from sfc_cli.files import inside, require_inside_name
 
 _MOST_LISTED = 20
 
@@ -77,6 +77,39 @@ def files_in(folder: Path, suffixes: Collection[str]) -> list[Path]:
     for path in found:
         require_inside_name(path.name, folder)
     return found
+
+
+def some_files_in(folder: Path, suffixes: Collection[str], what: str, expected: str) -> list[Path]:
+    """Return a folder's files like ``files_in``, at least one.
+
+    Args:
+        folder: The folder.
+        suffixes: What the names end in.
+        what: What the files are, for the error, in the plural.
+        expected: What they should be named like.
+
+    Raises:
+        InputError: If there are none, or a name is unsafe.
+    """
+    found = files_in(folder, suffixes)
+    if not found:
+        raise InputError(f"No {what} in {folder}.", f"Expected {expected}.")
+    return found
+
+
+def first_annotation_in(root: Path, sequence: str, frame: Path) -> Path:
+    """Return the annotation of a sequence's first frame, ``<root>/<sequence>/<frame>.png``.
+
+    Raises:
+        InputError: If it is missing, or a name leads out of the folder.
+    """
+    path = inside(root, sequence) / f"{frame.stem}.png"
+    if not path.is_file():
+        raise InputError(
+            f"No annotation for the first frame of sequence {sequence}: {path} is missing.",
+            "Label propagation starts from the first frame's mask; put it there.",
+        )
+    return path
 
 
 def in_short(names: Sequence[str], most: int = _MOST_LISTED) -> str:

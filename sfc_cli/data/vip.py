@@ -10,7 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sfc_cli.data.sequence_names import choose_sequences, files_in, read_list, require_split
+from sfc_cli.data.sequence_names import (
+    choose_sequences,
+    first_annotation_in,
+    read_list,
+    require_split,
+    some_files_in,
+)
 from sfc_cli.errors import InputError
 from sfc_cli.files import inside
 
@@ -71,10 +77,7 @@ class VipDataset:
             InputError: If there is none.
         """
         folder = inside(self.annotations_root, sequence)
-        paths = files_in(folder, (".png",))
-        if not paths:
-            raise InputError(f"No annotations in {folder}.", "Expected masks of category ids as PNG.")
-        return paths
+        return some_files_in(folder, (".png",), "annotations", "masks of category ids as PNG")
 
     def first_annotation(self, sequence: str, frame: Path) -> Path:
         """Return the mask of a video's first frame.
@@ -82,13 +85,7 @@ class VipDataset:
         Raises:
             InputError: If it is missing.
         """
-        path = inside(self.annotations_root, sequence) / f"{frame.stem}.png"
-        if not path.is_file():
-            raise InputError(
-                f"No annotation for the first frame of {sequence}: {path} is missing.",
-                "Label propagation starts from the first frame's mask; put it there.",
-            )
-        return path
+        return first_annotation_in(self.annotations_root, sequence, frame)
 
     def frames(self, sequence: str) -> list[Path]:
         """Return a video's frames in order.
@@ -96,8 +93,4 @@ class VipDataset:
         Raises:
             InputError: If there is none.
         """
-        folder = inside(self.base / "Images", sequence)
-        paths = files_in(folder, (".jpg",))
-        if not paths:
-            raise InputError(f"No frames in {folder}.", "Expected JPEG files.")
-        return paths
+        return some_files_in(inside(self.base / "Images", sequence), (".jpg",), "frames", "JPEG files")

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from sfc_cli import __version__
-from sfc_cli.data.results import RECORD_NAME, ResultsFolder, begun_in, overlaps, read_record
+from sfc_cli.data.results import RECORD_NAME, ResultsFolder, begun_in, read_record
 from sfc_cli.errors import InputError, UsageError
-from sfc_cli.files import is_same_or_below, write_text
+from sfc_cli.files import write_text
 from sfc_cli.settings.propagation import PropagationSettings
 
 _PACKAGES = ("torch", "torchvision", "opencv-python", "pillow", "numpy")
@@ -152,21 +152,10 @@ def open_results(
         overwrite: Remove what these sequences have; everything, if it comes from other settings.
 
     Raises:
-        UsageError: If the folder is the data set's, or has results of other settings.
+        UsageError: If the folder has results of other settings.
         InputError: If the folder cannot be written to.
     """
     output = results.root
-    if is_same_or_below(output, record.data):
-        raise UsageError(
-            f"`output` {output} lies inside {record.data}, where the frames are.",
-            "Results never go there: choose another.",
-        )
-    for name in names:
-        if overlaps(results.outputs_of(name), record.data):
-            raise UsageError(
-                f"The results of {name} in `output` {output} would lie over {record.data}, which is read.",
-                "Choose another `output`.",
-            )
     if output.exists() and not output.is_dir():
         raise InputError(f"`output` {output} is a file.", "Name a folder.")
     old = read_record(output)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +12,9 @@ from pathlib import Path
 import torch
 
 from sfc_cli.core.ranks import Ranks, gathered, joined, read_ranks
-from sfc_cli.data.results import ResultsFolder, default_output, find_overwritten
+from sfc_cli.data.results import ResultsFolder, default_output, find_overwritten, overlaps
 from sfc_cli.errors import InputError, SfcError, UsageError
+from sfc_cli.files import is_same_or_below
 from sfc_cli.inference.anchors import MaskAnchors
 from sfc_cli.inference.networks import NetworkChoice, Networks
 from sfc_cli.inference.outputs import require_gif_length
@@ -170,9 +172,21 @@ class Run:
         Raises:
             UsageError: If one would.
         """
-        outputs = [path for sequence in self.sequences for path in self.results.outputs_of(sequence.name)]
+        output, data = self.results.root, self.record.data
+        if is_same_or_below(output, data):
+            raise UsageError(
+                f"`output` {output} lies inside {data}, where the frames are.",
+                "Results never go there: choose another.",
+            )
+        outputs = {sequence.name: self.results.outputs_of(sequence.name) for sequence in self.sequences}
+        for name, paths in outputs.items():
+            if overlaps(paths, data):
+                raise UsageError(
+                    f"The results of {name} in `output` {output} would lie over {data}, which is read.",
+                    "Choose another `output`.",
+                )
         inputs = (path for sequence in self.sequences for path in sequence.inputs)
-        if path := find_overwritten(outputs, inputs):
+        if path := find_overwritten(itertools.chain.from_iterable(outputs.values()), inputs):
             raise UsageError(
                 f"{path} lies among the results that this run writes.",
                 "Copy it to another folder first, or choose another `output`.",

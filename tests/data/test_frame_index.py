@@ -252,6 +252,17 @@ def test_index_frames__distrusts_a_cached_name_that_leads_out(tmp_path: Path, na
     assert index_frames(root) == first
 
 
+@pytest.mark.parametrize("root", ["..", "/", "", "outside"])
+def test_index_frames__distrusts_a_cached_folder_elsewhere(tmp_path: Path, root: str) -> None:
+    write_image(tmp_path / "set" / "a" / "0.jpg")
+    write_image(tmp_path / "outside" / "a" / "0.jpg")
+    first = index_frames(tmp_path / "set")
+    content = json.loads(cache_file(tmp_path / "set").read_text())
+    content["index"]["root"] = str(tmp_path / root) if root == "outside" else root
+    cache_file(tmp_path / "set").write_text(json.dumps(content))
+    assert index_frames(tmp_path / "set") == first
+
+
 def test_index_frames__trusts_a_cached_root_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_image(tmp_path / "set" / "0.jpg")
     first = index_frames(tmp_path / "set")
