@@ -8,7 +8,7 @@ import json
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -39,7 +39,7 @@ from sfc_cli.settings.propagation import OutputChoice
 
 logger = logging.getLogger(__name__)
 
-Stamped = Iterator[tuple[FrameStamp, Labelled]]
+Stamped = Generator[tuple[FrameStamp, Labelled], None, None]
 
 # Frames may be large: a bounded number of bytes waits on either side of the networks.
 _BYTES_WAITING = 1 << 27
@@ -236,7 +236,8 @@ class SequenceRun:
     def _write(self, open_them: Callable[[], list[Output]], stream: Stamped) -> int:
         """Hand a stream to the outputs; return how many frames it had."""
         count = 0
-        with closing(WriteBehind(_WRITERS, self._frames_waiting)) as writing, _closed(stream):
+        # The stream's reader must stop before its thread outlives the run.
+        with closing(WriteBehind(_WRITERS, self._frames_waiting)) as writing, closing(stream):
             writer = SequenceWriter(open_them(), writing)
             try:
                 for stamp, labelled in stream:
@@ -350,12 +351,3 @@ def _noted(frames: Iterable[VideoFrame], stamps: deque[FrameStamp]) -> Iterator[
 def _rows(folder: Path) -> Path:
     """Return where the rows of the objects wait while a sequence is unfinished."""
     return folder / "rows.csv"
-
-
-@contextlib.contextmanager
-def _closed(stream: Stamped) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        # A generator, whose reader must stop before its thread outlives the run.
-        stream.close()  # type: ignore[attr-defined]
