@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from sfc_cli.errors import UsageError
+from sfc_cli.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from sfc_cli.evaluation import Report
@@ -126,7 +126,7 @@ def propagate(
 
     Raises:
         UsageError: If frames or masks have another shape or type, or ``top_k`` cells cannot be reached.
-        InputError: If there are no frames, or sizes differ.
+        InputError: If there are no frames, sizes differ, or a mask is for a frame after the last.
     """
     return np.stack(list(propagate_stream(frames, mask, network=network, size=size)))
 
@@ -162,6 +162,11 @@ def propagate_stream(
             count += 1
         yield one.mask()
         count += 1
+    if count <= anchors.last:
+        raise InputError(
+            f"`mask` has one for frame {anchors.last}, but `frames` ends before it.",
+            "Frames count from 0.",
+        )
 
 
 def evaluate(truth: Ids | Path | str, results: Ids | Path | str, **options: Any) -> dict[str, Any] | Report:
@@ -185,7 +190,7 @@ def evaluate(truth: Ids | Path | str, results: Ids | Path | str, **options: Any)
 
     if isinstance(truth, np.ndarray) and isinstance(results, np.ndarray):
         return evaluate_sequence(truth, results)
-    if isinstance(truth, np.ndarray) or isinstance(results, np.ndarray):
+    if not isinstance(truth, str | Path) or not isinstance(results, str | Path):
         raise UsageError("`truth` and `results` must both be arrays, or both folders.")
     return evaluate_davis(Path(truth), Path(results), **options)
 
@@ -199,7 +204,7 @@ def _checked_masks(mask: Ids | Mapping[int, Ids]) -> dict[int, Ids]:
             raise UsageError(
                 f"`mask` of frame {index} is {_described(one)}.", "Give ids as a NumPy array, uint8 [H, W]."
             )
-        if index < 0 or not ((one != 0) & (one != 255)).any():
+        if not isinstance(index, int | np.integer) or index < 0 or not ((one != 0) & (one != 255)).any():
             raise UsageError(
                 f"`mask` of frame {index} shows no object.", "Give indices from 0, and ids from 1 to 254."
             )
@@ -208,7 +213,8 @@ def _checked_masks(mask: Ids | Mapping[int, Ids]) -> dict[int, Ids]:
         raise UsageError(
             f"`mask` has masks of several sizes: {sorted(shapes)}.", "All need the frames' size."
         )
-    return masks
+    # Copied, since the mask of a painted frame is handed out as its result, which may be written to.
+    return {index: one.copy() for index, one in masks.items()}
 
 
 def _checked_frame(frame: Frame) -> Frame:

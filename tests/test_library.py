@@ -93,13 +93,14 @@ def test_propagate_stream__one_frame_at_a_time(network: object) -> None:
         (make_frames(), np.full((64, 96), 255, np.uint8), "shows no object"),
         (make_frames(), {}, "has no masks"),
         (make_frames(), {0: mask_of(0), 1: mask_of(1)[:32]}, "several sizes"),
+        (make_frames(), {"0": mask_of(0)}, "indices from 0"),
         ([None], mask_of(0), "of type NoneType"),
     ],
 )
 def test_propagate__arrays_of_another_kind(network: object, frames: object, mask: object, said: str) -> None:
     with pytest.raises(UsageError) as caught:
         sfc_cli.propagate(frames, mask, network=network)  # type: ignore[arg-type]
-    assert said in caught.value.message
+    assert said in str(caught.value)
     assert caught.value.hint
 
 
@@ -108,6 +109,24 @@ def test_propagate__sizes_that_differ_and_no_frames(network: object) -> None:
         sfc_cli.propagate(make_frames(), mask_of(0)[:, :48], network=network)
     with pytest.raises(InputError, match="no frames"):
         sfc_cli.propagate([], mask_of(0), network=network)
+
+
+@pytest.mark.parametrize("masks", [{FRAMES: mask_of(0)}, {0: mask_of(0), FRAMES: mask_of(1)}])
+def test_propagate__mask_after_the_last_frame(network: object, masks: dict[int, np.ndarray]) -> None:
+    with pytest.raises(InputError, match=rf"`mask` has one for frame {FRAMES}, but `frames` ends"):
+        sfc_cli.propagate(make_frames(), masks, network=network)
+
+
+@pytest.mark.parametrize("size", [0, -3])
+def test_propagate__size_of_no_pixel(network: object, size: int) -> None:
+    with pytest.raises(UsageError, match=f"`size` is {size}"):
+        sfc_cli.propagate(make_frames(), mask_of(0), network=network, size=size)
+
+
+def test_propagate_stream__masks_are_the_callers_own(network: object) -> None:
+    mask = mask_of(0)
+    next(sfc_cli.propagate_stream(make_frames(), mask, network=network)).fill(7)
+    np.testing.assert_array_equal(mask, mask_of(0))
 
 
 def test_load_network__errors_name_python() -> None:
@@ -130,6 +149,8 @@ def test_evaluate__folders_and_arrays(make_davis: object) -> None:
     assert report["global"]["J&F-Mean"] == 1
     with pytest.raises(UsageError, match="both"):
         sfc_cli.evaluate(np.zeros((3, 4, 4), np.uint8), data)
+    with pytest.raises(UsageError, match="both"):
+        sfc_cli.evaluate([mask_of(0)] * 3, [mask_of(0)] * 3)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="three frames"):
         sfc_cli.evaluate(np.zeros((2, 4, 4), np.uint8), np.zeros((2, 4, 4), np.uint8))
     with pytest.raises(UsageError, match=r"\[3, 4, 5\]"):

@@ -33,7 +33,7 @@ def open_display(
         each_part: The parts go on side by side: on a terminal each has a bar of its own.
     """
     if json_lines:
-        yield JsonLines()
+        yield JsonLines(command)
     elif not sys.stderr.isatty():
         yield Lines(command)
     else:
@@ -45,9 +45,14 @@ def open_display(
 
 
 class JsonLines:
-    """Every event as one JSON object a line on standard output; nothing else goes there."""
+    """Every event as one JSON object a line on standard output; nothing else goes there.
 
-    def __init__(self) -> None:
+    Args:
+        command: See ``open_display``.
+    """
+
+    def __init__(self, command: Any = None) -> None:
+        self._command = command
         self._lock = threading.Lock()
         self._parts: dict[str, _Pace] = {}
 
@@ -76,7 +81,7 @@ class JsonLines:
 
     def say(self, text: str, **facts: object) -> None:
         """See ``Progress``."""
-        self._write(event="say", text=text, **facts)
+        self._write(event="say", text=in_options(text, self._command), **facts)
 
     def _write(self, **fields: object) -> None:
         line = json.dumps(fields, ensure_ascii=False, default=str)

@@ -117,7 +117,7 @@ def propagate(
                 progress.say(line)
         choice = OutputChoice(overlay=overlay, cutout=cutout, soft=soft, objects=bool(clip))
         run.execute(progress, choice, overwrite=overwrite)
-        if json:
+        if json and run.ranks.leads:
             progress.say(f"Masks: {masks}", masks=str(masks))
     if run.ranks.leads and not json:
         typer.echo(f"Masks: {masks}")

@@ -7,13 +7,15 @@ import csv
 import io
 import shutil
 from collections.abc import Iterator
+from itertools import groupby, islice, takewhile
+from operator import itemgetter
 from pathlib import Path
 
 from sfc_cli.data.masks import Ids
 from sfc_cli.data.soft_labels import SoftLabels
 from sfc_cli.data.videos.selection import FrameStamp
 from sfc_cli.errors import InputError
-from sfc_cli.files import PartFile, replacing, unwritable, write_text
+from sfc_cli.files import PartFile, replacing, unwritable
 
 COLUMNS = (
     *("sequence", "frame", "number", "seconds", "object", "area", "left", "top", "width", "height"),
@@ -22,6 +24,8 @@ COLUMNS = (
 _ABSENT = ("0", *[""] * 7)
 
 Row = tuple[str, ...]
+
+_frame_of = itemgetter(1)
 
 
 def measure_objects(mask: Ids, confidence: SoftLabels, objects: Ids) -> list[Row]:
@@ -133,24 +137,26 @@ class ObjectTable:
             self._waiting.unlink(missing_ok=True)
 
 
-def has_waiting_rows(path: Path, frame_count: int) -> bool:
-    """Return whether a file of rows that wait has those of so many frames."""
-    if not path.is_file():
-        return False
-    with path.open(encoding="utf-8", newline="") as stream:
-        return len({row[1] for row in csv.reader(stream) if len(row) == len(COLUMNS)}) >= frame_count
+def frames_waiting(path: Path) -> list[str]:
+    """Return the frames, in order, of which a file of rows that wait has some; none if there is no file."""
+    return [frame for frame, _ in groupby(_waiting_rows(path), _frame_of)]
 
 
 def _cut_rows(path: Path, frame_count: int) -> None:
     """Keep the rows of the first frames alone: a kill may have left those of one more."""
-    kept: dict[str, list[str]] = {}
-    with path.open(encoding="utf-8", newline="") as stream:
-        for line in stream:
-            row = next(csv.reader([line]))
-            if len(row) != len(COLUMNS) or (row[1] not in kept and len(kept) == frame_count):
-                break
-            kept.setdefault(row[1], []).append(line)
-    write_text(path, "".join(line for lines in kept.values() for line in lines))
+    with replacing(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        for _, rows in islice(groupby(_waiting_rows(path), _frame_of), frame_count):
+            writer.writerows(rows)
+
+
+def _waiting_rows(path: Path) -> Iterator[list[str]]:
+    """Yield the rows that wait, as far as the file is whole."""
+    with (
+        contextlib.suppress(FileNotFoundError, ValueError, csv.Error),
+        path.open(encoding="utf-8", newline="") as stream,
+    ):
+        yield from takewhile(lambda row: len(row) == len(COLUMNS), csv.reader(stream))
 
 
 def frames_in_table(path: Path, sequence: str) -> set[str]:

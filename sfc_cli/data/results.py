@@ -12,7 +12,6 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from sfc_cli.data.object_table import frames_in_table, remove_from_table
 from sfc_cli.errors import InputError
@@ -90,7 +89,8 @@ class ResultsFolder:
 
     def resume(self, sequence: str) -> Path:
         """Return the folder of what an interrupted run needs to go on with a sequence."""
-        return inside(self.root / RESUME_FOLDER, quote(sequence, safe=" "))
+        # One folder for each, never one in another's: the first to finish would remove both.
+        return inside(self.root / RESUME_FOLDER, sequence.replace("%", "%25").replace("/", "%2F"))
 
     def outputs_of(self, sequence: str) -> list[Path]:
         """Return all folders and files that hold the results of one sequence alone."""
@@ -152,6 +152,11 @@ class ResultsFolder:
         self.joints(sequence).unlink(missing_ok=True)
         shutil.rmtree(self.resume(sequence), ignore_errors=True)
         self.remove_extras(sequence)
+
+    def remove_empty_resume(self) -> None:
+        """Remove the folder of unfinished states, once no process of the run has one."""
+        with contextlib.suppress(OSError):
+            (self.root / RESUME_FOLDER).rmdir()
 
     def remove_parts(self, sequence: str | None = None) -> None:
         """Remove the unfinished files that a killed run left, in the folder itself or of a sequence."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,14 +14,13 @@ from sfc_cli.data.film import FilmWriter, as_film_picture
 from sfc_cli.data.frames import Frame
 from sfc_cli.data.gif import GifWriter, encode_gif_frame, gif_delay
 from sfc_cli.data.jhmdb import Joints, find_joints, write_joints
-from sfc_cli.data.masks import VOID, Ids, object_ids, read_ids, write_mask
+from sfc_cli.data.masks import Ids, read_ids, write_mask
 from sfc_cli.data.object_table import ObjectTable, measure_objects
 from sfc_cli.data.overlay import blend, write_cutout, write_overlay
 from sfc_cli.data.results import ResultsFolder, remove_parts
 from sfc_cli.data.soft_labels import Resolved, given_mask, write_soft_labels
 from sfc_cli.data.videos import FrameStamp
 from sfc_cli.errors import UsageError
-from sfc_cli.files import unwritable
 from sfc_cli.inference.anchors import Anchors, JointAnchors
 from sfc_cli.inference.concurrency import InOrder, WriteBehind
 from sfc_cli.inference.propagator import Labelled
@@ -247,58 +245,6 @@ def _write_overlay(path: Path, finished: Finished) -> None:
 
 def _write_cutout(path: Path, finished: Finished) -> None:
     write_cutout(path, finished.frame, finished.resolved.mask)
-
-
-class CertaintyLog:
-    """How sure every frame that was propagated to is, and which objects were seen in them.
-
-    Args:
-        path: Where the numbers lie as long as the sequence is unfinished.
-        painted: The frames that do not count, by their index among those added.
-        kept_frames: How many frames of an interrupted run keep their numbers.
-    """
-
-    def __init__(self, path: Path, painted: Collection[int], kept_frames: int = 0) -> None:
-        self.confidence: dict[str, float] = {}
-        self.seen: set[int] = set()
-        self._painted = painted
-        kept = kept_frames - sum(index < kept_frames for index in painted)
-        lines = path.read_text(encoding="utf-8").splitlines()[:kept] if kept > 0 else []
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("w", encoding="utf-8")
-            for line in lines:
-                self._add(*json.loads(line))
-        except OSError as error:
-            raise unwritable(path, error) from None
-
-    def least_sure(self) -> tuple[str, float] | None:
-        """Return the frame with the least confidence, and that; None if no frame was propagated to."""
-        return min(self.confidence.items(), key=lambda item: item[1], default=None)
-
-    def make(self, finished: Finished) -> InTurn | None:
-        """See ``Output``."""
-        if finished.is_done or finished.index in self._painted:
-            return None
-        mask, confidence = finished.resolved.mask, finished.resolved.confidence
-        ids = object_ids(mask).tolist()
-        # A frame that shows no object at all is the least sure of all.
-        sure = float(confidence[(mask != 0) & (mask != VOID)].mean()) if ids else 0.0
-        return partial(self._add, finished.stamp.name, round(sure, 4), ids)
-
-    def _add(self, name: str, confidence: float, ids: list[int]) -> None:
-        self.confidence[name] = confidence
-        self.seen.update(ids)
-        self._file.write(json.dumps([name, confidence, ids]) + "\n")
-        self._file.flush()
-
-    def finish(self) -> None:
-        """See ``Output``."""
-        self._file.close()
-
-    def abandon(self) -> None:
-        """See ``Output``."""
-        self._file.close()
 
 
 class SequenceWriter:

@@ -5,6 +5,7 @@ Features are computed again from the window's frames; labels cannot be, since ma
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,17 +34,18 @@ def open_state(folder: Path, key: str) -> Path:
         InputError: If the folder cannot be written to.
     """
     stored = folder / _KEY_NAME
-    if not stored.is_file() or stored.read_text(encoding="utf-8") != key:
+    if not stored.is_file() or stored.read_bytes() != key.encode():
         remove_state(folder)
         write_text(stored, key)
     return folder
 
 
 def remove_state(folder: Path) -> None:
-    """Remove a sequence's unfinished state, and the folder above it if that leaves it empty."""
+    """Remove a sequence's unfinished state."""
+    with contextlib.suppress(OSError):
+        # First: what a kill leaves of the rest belongs to nothing.
+        (folder / _KEY_NAME).unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
-    if folder.parent.is_dir() and not any(folder.parent.iterdir()):
-        folder.parent.rmdir()
 
 
 class ContextMemory:

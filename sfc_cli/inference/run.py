@@ -162,6 +162,7 @@ class Run:
                 self.record.sequences.update(entries)
             if self.ranks.leads:
                 self.record.write(self.results)
+                self.results.remove_empty_resume()
         if failures:
             more = f" {len(failures) - 1} more sequences failed." if len(failures) > 1 else ""
             rest = " All other sequences are complete." if len(self.sequences) > 1 else ""
@@ -257,8 +258,6 @@ class Run:
         failures: list[InputError] = []
         for run in complete:
             try:
-                if not run.choice.is_empty:
-                    progress.begin(run.name, run.sequence.expected)
                 run.add_extras()
             except InputError as error:
                 failures.append(error)

@@ -8,7 +8,7 @@ import json
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -22,14 +22,15 @@ from sfc_cli.core.propagation.tracks import blend
 from sfc_cli.data.frames import Frame
 from sfc_cli.data.jhmdb import read_joints
 from sfc_cli.data.masks import read_ids
-from sfc_cli.data.object_table import ObjectTable, has_waiting_rows
+from sfc_cli.data.object_table import ObjectTable, frames_waiting
 from sfc_cli.data.results import ResultsFolder
 from sfc_cli.data.soft_labels import SoftLabels
 from sfc_cli.data.videos import FrameStamp, VideoFrame
 from sfc_cli.errors import InputError
 from sfc_cli.inference.anchors import MaskAnchors
+from sfc_cli.inference.certainty import CertaintyLog, listed
 from sfc_cli.inference.concurrency import ReadAhead, WriteBehind
-from sfc_cli.inference.outputs import CertaintyLog, Output, SequenceWriter, open_outputs, with_stored_mask
+from sfc_cli.inference.outputs import Output, SequenceWriter, open_outputs, with_stored_mask
 from sfc_cli.inference.propagator import Labelled, VideoPropagator
 from sfc_cli.inference.record import RunRecord
 from sfc_cli.inference.resumption import ContextMemory, LabelStore, open_state, remove_state
@@ -39,7 +40,7 @@ from sfc_cli.settings.propagation import OutputChoice
 
 logger = logging.getLogger(__name__)
 
-Stamped = Iterator[tuple[FrameStamp, Labelled]]
+Stamped = Generator[tuple[FrameStamp, Labelled], None, None]
 
 # Frames may be large: a bounded number of bytes waits on either side of the networks.
 _BYTES_WAITING = 1 << 27
@@ -109,6 +110,8 @@ class SequenceRun:
         """
         self.record.sequences.setdefault(self.name, self._entry(len(self.finished_frames())))
         if not self.choice.is_empty:
+            started = time.perf_counter()
+            self.progress.begin(self.name, self.sequence.expected)
             outputs = partial(
                 open_outputs,
                 self.results,
@@ -118,7 +121,8 @@ class SequenceRun:
                 frames_per_second=self.sequence.frames_per_second,
                 has_masks=True,
             )
-            self._write(outputs, self._stored())
+            count = self._write(outputs, self._stored())
+            self._finish(count, count, time.perf_counter() - started)
         remove_state(self.results.resume(self.name))
 
     def propagate(self, propagator: VideoPropagator) -> None:
@@ -131,7 +135,7 @@ class SequenceRun:
             InputError: If a frame cannot be read, a file not written, or nothing fits into the card's memory.
         """
         while True:
-            self.progress.begin(self.name, self.sequence.expected)
+            self.progress.begin(self.name, self.sequence.steps)
             try:
                 self._propagate(propagator)
                 return
@@ -158,14 +162,13 @@ class SequenceRun:
             # They belong to masks that are about to change.
             self.results.remove_extras(self.name)
         self._warn_of_small_objects(propagator)
-        kept = max(0, done - self.sequence.without_result)
-        table = None
+        kept, table = max(0, done - self.sequence.without_result), None
         if self.choice.objects:
             table = ObjectTable(self.results.table, self.name, rows=_rows(folder), kept_frames=kept)
         log: CertaintyLog | None = None
         if isinstance(self.sequence.anchors, MaskAnchors):
             painted = {index - self.sequence.without_result for index in self.sequence.anchors.masks}
-            log = CertaintyLog(folder / "certainty.jsonl", painted, kept)
+            log = CertaintyLog(folder / "certainty.jsonl", self.sequence.anchors.objects, painted, kept)
 
         def outputs() -> list[Output]:
             opened = open_outputs(
@@ -181,16 +184,21 @@ class SequenceRun:
         count = self._write(outputs, self._labelled(propagator, memory, folder))
         remove_state(folder)
         seconds = time.perf_counter() - started
+        # An interrupted run made the others, in a time of its own.
         self.record.sequences[self.name] = {
             **self._entry(count),
             "seconds": round(seconds, 3),
-            "frames_per_second": round(count / seconds, 3),
-            **({} if log is None else self._certainty(log)),
+            "frames_per_second": round((count - kept) / seconds, 3),
+            **({} if log is None else log.as_entry()),
         }
-        text = f"done, {count} frames in {seconds:.1f} s, {count / seconds:.2f} frames/s"
-        self.progress.finish(self.name, text, frames=count, seconds=round(seconds, 3))
+        self._finish(count, count - kept, seconds)
         if log is not None:
-            self._advise(log)
+            for text, facts in log.advice(self.name, takes_masks=self.sequence.takes_masks):
+                self.progress.say(text, part=self.name, **facts)
+
+    def _finish(self, count: int, new: int, seconds: float) -> None:
+        text = f"done, {count} frames in {seconds:.1f} s, {new / seconds:.2f} frames/s"
+        self.progress.finish(self.name, text, frames=count, seconds=round(seconds, 3))
 
     def _warn_of_small_objects(self, propagator: VideoPropagator) -> None:
         """Name the objects that are lost before anything is propagated: no cell would carry them."""
@@ -201,40 +209,10 @@ class SequenceRun:
         lost = anchors.lost_at(height, width)
         if lost:
             self.progress.say(
-                f"{self.name}: {_listed(lost)} too small for the {height}×{width} labels of a frame and will "
+                f"{self.name}: {listed(lost)} too small for the {height}×{width} labels of a frame and will "
                 "be lost. Use the `protocol` improved, or a larger `size`.",
                 part=self.name,
                 too_small=lost,
-            )
-
-    def _certainty(self, log: CertaintyLog) -> dict[str, Any]:
-        """Return what the record keeps of how sure the sequence is."""
-        least = log.least_sure()
-        if least is None:
-            return {}
-        unseen = sorted(set(self.sequence.anchors.objects.tolist()) - log.seen)
-        return {
-            "least_sure": {"frame": least[0], "confidence": least[1]},
-            **({"never_seen": unseen} if unseen else {}),
-        }
-
-    def _advise(self, log: CertaintyLog) -> None:
-        """Say which objects were never seen, and which frame is the least sure, with what to do."""
-        certainty = self._certainty(log)
-        if unseen := certainty.get("never_seen"):
-            self.progress.say(
-                f"{self.name}: {_listed(unseen)} never seen after the first mask. A larger `size` may keep "
-                "them.",
-                part=self.name,
-                never_seen=unseen,
-            )
-        if least := certainty.get("least_sure"):
-            frame, confidence = least["frame"], least["confidence"]
-            remedy = f"; add a mask there: `masks` {frame}:FILE" if self.sequence.takes_masks else ""
-            self.progress.say(
-                f"{self.name}: least sure at frame {frame} ({confidence:.2f}){remedy}",
-                part=self.name,
-                **least,
             )
 
     def _entry(self, frames: int) -> dict[str, Any]:
@@ -256,17 +234,19 @@ class SequenceRun:
     def _has_results_of(self, done: int, folder: Path) -> bool:
         """Return whether all files of the first frames are there that cannot be made from their masks."""
         count = done - self.sequence.without_result
+        waiting = frames_waiting(_rows(folder))[:count]
+        stamps = self.sequence.result_stamps
+        # Where no frame is known without reading, the rows that wait tell how the first are named.
+        names = waiting if stamps is None else [stamp.name for stamp in stamps[:count]]
 
-        def has_all(path: Callable[[str, str], Path], ending: str) -> bool:
-            stamps = self.sequence.result_stamps
-            if stamps is not None:
-                return all(path(self.name, stamp.name).is_file() for stamp in stamps[:count])
-            return sum(1 for _ in path(self.name, "any").parent.glob(f"[!.]*.{ending}")) >= count
+        def has_all(path: Callable[[str, str], Path]) -> bool:
+            return all(path(self.name, name).is_file() for name in names)
 
         return (
-            has_all(self.results.mask, "png")
-            and not (self.choice.soft and not has_all(self.results.soft, "npz"))
-            and not (self.choice.objects and not has_waiting_rows(_rows(folder), count))
+            len(names) == count
+            and has_all(self.results.mask)
+            and (not self.choice.soft or has_all(self.results.soft))
+            and (not self.choice.objects or len(waiting) == count)
         )
 
     def _key(self) -> str:
@@ -275,12 +255,18 @@ class SequenceRun:
         assert isinstance(self.sequence.anchors, MaskAnchors)  # others keep nothing
         for index, mask in self.sequence.anchors.masks.items():
             digest.update(f"{index} {mask.shape}".encode() + mask.tobytes())
+        for path in self.sequence.inputs:
+            # What is no longer there is found missing where it is read.
+            with contextlib.suppress(OSError):
+                state = path.stat()
+                digest.update(f"{path} {state.st_size} {state.st_mtime_ns}".encode(errors="surrogateescape"))
         return digest.hexdigest()
 
     def _write(self, open_them: Callable[[], list[Output]], stream: Stamped) -> int:
         """Hand a stream to the outputs; return how many frames it had."""
         count = 0
-        with closing(WriteBehind(_WRITERS, self._frames_waiting)) as writing, _closed(stream):
+        # The stream's reader must stop before its thread outlives the run.
+        with closing(WriteBehind(_WRITERS, self._frames_waiting)) as writing, closing(stream):
             writer = SequenceWriter(open_them(), writing)
             try:
                 for stamp, labelled in stream:
@@ -345,6 +331,7 @@ class SequenceRun:
         stamps = self.sequence.frames.stamps[: anchors.last + 1]
         memory = ContextMemory(folder, propagator.settings.context_frames)
         if memory.done == len(stamps):
+            self.progress.advance(self.name, len(stamps))
             return
         backwards = self.sequence.frames.read_backwards(stamps)
         with closing(ReadAhead(backwards, self._frames_waiting)) as frames:
@@ -392,19 +379,6 @@ def _noted(frames: Iterable[VideoFrame], stamps: deque[FrameStamp]) -> Iterator[
         yield video_frame.frame
 
 
-def _listed(objects: Sequence[int]) -> str:
-    return f"object {objects[0]} is" if len(objects) == 1 else f"objects {', '.join(map(str, objects))} are"
-
-
 def _rows(folder: Path) -> Path:
     """Return where the rows of the objects wait while a sequence is unfinished."""
     return folder / "rows.csv"
-
-
-@contextlib.contextmanager
-def _closed(stream: Stamped) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        # A generator, whose reader must stop before its thread outlives the run.
-        stream.close()  # type: ignore[attr-defined]

@@ -195,7 +195,12 @@ def scaled(size: Size, short_side: int | None, *, enlarge: bool = True) -> Size 
         size: Height and width in pixels.
         short_side: In pixels; None for the size's own.
         enlarge: Whether a smaller size grows.
+
+    Raises:
+        UsageError: If the short side has no pixel.
     """
+    if short_side is not None and short_side < 1:
+        raise UsageError(f"`size` is {short_side}.", "It must be 1 at least, or None for the frames' own.")
     if short_side is None or min(size) == short_side or (min(size) < short_side and not enlarge):
         return None
     scale = short_side / min(size)

@@ -2,8 +2,11 @@
 
 import functools
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -806,3 +809,29 @@ def test_propagate__verbose_tells_what_was_loaded(
     )
     assert result.exit_code == 0, result.output
     assert re.search(r"loaded \d+ tensors into a resnet18", caplog.text)
+
+
+def test_propagate__two_processes_share_the_sequences(make_davis: MakeDavis) -> None:
+    data = make_davis()
+    command = ("-m", "sfc_cli", "propagate", "--data", data, "--fc", "random18", "--device", "cpu", "--json")
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+    }
+    done = subprocess.run(
+        [sys.executable, *map(str, (*torchrun, *command, "--output", "out"))],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert sorted(event["part"] for event in events if event["event"] == "finish") == ["first", "second"]
+    assert sum("masks" in event for event in events) == 1
+    _propagate(data, "alone")
+    assert _masks(Path("out")) == _masks(Path("alone"))
+    assert sorted(json.loads(Path("out/run.json").read_text())["sequences"]) == ["first", "second"]
+    assert not Path("out/.resume").exists()

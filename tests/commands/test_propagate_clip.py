@@ -251,11 +251,14 @@ def test_clip__everything_beside_the_masks(shots: Path, first: Path) -> None:
 def test_clip__retyped_with_more_wishes_does_only_what_lacks(shots: Path, first: Path) -> None:
     _propagate(shots, "--mask", first)
     before = {path: path.stat().st_mtime_ns for path in Path("out/shots").iterdir()}
-    _propagate(shots, "--mask", first, "--overlay", "frames", "--cutout")
+    result = _propagate(shots, "--mask", first, "--overlay", "frames", "--cutout")
+    assert f"shots: done, {FRAMES} frames in " in result.stderr
     assert len(list(Path("out/overlay/shots").glob("*.jpg"))) == FRAMES
     assert len(list(Path("out/cutout/shots").glob("*.png"))) == FRAMES
     assert {path: path.stat().st_mtime_ns for path in Path("out/shots").iterdir()} == before
     assert "complete already" in _propagate(shots, "--mask", first, "--cutout").stderr
+    said = _propagate(shots, "--mask", first, "--json").stdout
+    assert "(--overwrite does it all again)" in said, "the command line's own words, for programs too"
     assert not [path for path in Path("out").rglob("*") if path.name.endswith(".part")]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -176,6 +177,65 @@ def test_propagate__what_was_lost_in_between_is_made_again(calls: list[int], los
     calls[:] = [0, -1]
     assert _run("out", *arguments) == 0
     _compare("out", _files("whole"))
+
+
+def test_propagate__mask_of_an_uncounted_video_was_lost(calls: list[int]) -> None:
+    arguments = [*_video(), *LONG]
+    assert _run("whole", *arguments) == 0
+    calls[:] = [0, 6]
+    assert _run("out", *arguments) == 130
+    # A killed run may have written masks of frames that it did not finish.
+    Path("out/video/00001.png").rename("out/video/00008.png")
+    calls[:] = [0, -1]
+    assert _run("out", *arguments) == 0
+    _compare("out", _files("whole"))
+
+
+def test_propagate__frame_of_a_data_set_was_changed(
+    calls: list[int], make_davis: Callable[..., Path]
+) -> None:
+    data = make_davis({"a": 8})
+    arguments = ["--data", data, *LONG]
+    calls[:] = [0, 6]
+    assert _run("out", *arguments) == 130
+    calls[:] = [0, -1]
+    frames = sorted((data / "JPEGImages" / "480p" / "a").iterdir())
+    shutil.copy(frames[0], frames[2])
+    assert _run("whole", *arguments) == 0
+    assert _run("out", *arguments) == 0
+    _compare("out", _files("whole"))
+
+
+def test_propagate__long_name_beyond_ascii() -> None:
+    shots = write_images(Path("日" * 60), make_frames(3))
+    assert _run("out", shots, "--mask", write_mask_of(Path("m.png"), 0), *LONG) == 0
+
+
+def test_propagate__rate_counts_the_frames_of_this_run(calls: list[int]) -> None:
+    arguments = [*_images(), *LONG]
+    calls[:] = [0, 7]
+    assert _run("out", *arguments) == 130
+    kept = max(int(path.stem) for path in Path("out/.resume/shots").glob("[0-9]*.npz")) + 1
+    calls[:] = [0, -1]
+    assert _run("out", *arguments) == 0
+    entry = json.loads(Path("out/run.json").read_text())["sequences"]["shots"]
+    assert entry["frames"] == FRAMES
+    assert entry["frames_per_second"] * entry["seconds"] == pytest.approx(FRAMES - kept, rel=0.05)
+
+
+@pytest.mark.parametrize("stopped_at", [None, 3, FRAMES])
+def test_propagate__both_ways_add_up(calls: list[int], stopped_at: int | None) -> None:
+    last = write_mask_of(Path("last.png"), FRAMES - 1)
+    arguments = [*_images()[:1], "--mask", f"{FRAMES - 1}:{last}", "--both-ways", *LONG]
+    if stopped_at is not None:
+        calls[:] = [0, stopped_at]
+        assert _run("out", *arguments) == 130
+        calls[:] = [0, -1]
+    result = CliRunner().invoke(app, ["propagate", *map(str, arguments), "--output", "out", "--json"])
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    totals = {event["total"] for event in events if event["event"] in ("plan", "begin")}
+    assert totals == {2 * FRAMES}
+    assert max(event["done"] for event in events if event["event"] == "advance") == 2 * FRAMES
 
 
 def test_propagate__more_is_wanted_when_it_goes_on(calls: list[int]) -> None:

@@ -156,8 +156,8 @@ class LabelPropagator:
     def _in_cells(self, labels: Tensor) -> Tensor:
         """Return labels [K, p·h, p·w] as those of cells, [K·p², h, w].
 
-        Features of strided convolutions are centred on the first pixel of their cell, so the patch that a cell
-        carries lies half before and half behind that pixel.
+        Features of strided convolutions are centred on the first pixel of their cell, so the patch that a
+        cell carries lies half before and half behind that pixel.
         """
         if self._patch == 1:
             return labels
