@@ -23,8 +23,9 @@ install: $(VENV)/.installed
 
 demo: install
 	$(BIN)/sfc propagate --data sample --output results/demo --overlay --overwrite
-	$(BIN)/sfc evaluate davis --data sample --results results/demo
-	@echo "Overlays: results/demo/overlay"
+	$(BIN)/sfc propagate --data sample --output results/demo-published --protocol published --overlay --overwrite
+	$(BIN)/sfc evaluate davis --data sample --results results/demo --compare results/demo-published
+	@echo "Overlays: results/demo/overlay, and results/demo-published/overlay of the published protocol"
 
 test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile

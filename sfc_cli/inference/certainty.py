@@ -39,7 +39,7 @@ class CertaintyLog:
             raise unwritable(path, error) from None
 
     def as_entry(self) -> dict[str, Any]:
-        """Return what the record of a run keeps: the least sure frame, and the objects that were never seen."""
+        """Return what a run's record keeps: the least sure frame, and the objects that were never seen."""
         if not self.confidence:
             return {}
         frame = min(self.confidence, key=self.confidence.__getitem__)
