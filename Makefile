@@ -23,9 +23,8 @@ install: $(VENV)/.installed
 
 demo: install
 	$(BIN)/sfc propagate --data sample --output results/demo --overlay --overwrite
-	$(BIN)/sfc propagate --data sample --output results/demo-published --protocol published --overlay --overwrite
-	$(BIN)/sfc evaluate davis --data sample --results results/demo --compare results/demo-published
-	@echo "Overlays: results/demo/overlay, and results/demo-published/overlay of the published protocol"
+	$(BIN)/sfc evaluate davis --data sample --results results/demo
+	@echo "Overlays: results/demo/overlay"
 
 test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile

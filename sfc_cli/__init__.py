@@ -12,10 +12,12 @@ What these names stand for is imported when they are first used.
 
 from typing import TYPE_CHECKING, Any
 
+from sfc_cli.version import __version__
+
 if TYPE_CHECKING:
     from sfc_cli.library import evaluate, load_network, propagate, propagate_stream
 
-__version__ = "0.1.0"
+
 __all__ = ["__version__", "evaluate", "load_network", "propagate", "propagate_stream"]
 
 

@@ -37,7 +37,7 @@ def load_network(
     context_frames: int | None = None,
     fusion_weight: float | None = None,
     batchnorm: BatchNormMode | None = None,
-    protocol: Protocol | None = None,
+    protocol: Protocol = "published",
     whitening: float | None = None,
     channels: int | None = None,
     label_patch: int | None = None,
@@ -61,8 +61,8 @@ def load_network(
         context_frames: How many frames before the target vote, besides the first.
         fusion_weight: The paper's λ, the weight of the fine-grained features.
         batchnorm: ``released`` or ``checkpoint``, see ``load_encoder``.
-        protocol: ``published`` repeats the paper's procedure to the bit, ``improved`` (the default) gives
-            better masks from the same weights; what follows are its parts, see ``PropagationSettings``.
+        protocol: ``published`` repeats the paper's procedure to the bit, ``improved`` changes it for better
+            masks from the same weights; what follows are its parts, see ``PropagationSettings``.
         whitening: Shrinkage of the whitened features' covariance, 0…1.
         channels: Leading channels kept of whitened features.
         label_patch: Side of the patch of pixels whose labels a cell carries: 1, 2, 4 or 8.
@@ -119,7 +119,8 @@ def propagate(
         mask: Ids of the first frame, uint8 [H, W]: 0 is background, 1…254 are objects, 255 is void; or masks
             by the index of their frame, each of which says where the objects are that it shows.
         network: What ``load_network`` returned, or a name or path for it.
-        size: The short side, in pixels, that frames are resized to for the network; None for their own.
+        size: The short side, in pixels, that larger frames are shrunk to for the network, and smaller ones
+            enlarged to under the improved protocol; None for their own.
 
     Returns:
         The masks, uint8 [T, H, W], with the ids of ``mask``; background before the first mask.
@@ -152,7 +153,7 @@ def propagate_stream(
 
     anchors = MaskAnchors(_checked_masks(mask))
     propagator = load_network(network) if isinstance(network, str | Path) else network
-    resized = scaled(anchors.size, size)
+    resized = scaled(anchors.size, size, enlarge=propagator.settings.is_improved)
     propagator.require_reachable(resized or anchors.size)
     count = 0
     labelled = propagator.run(map(_checked_frame, frames), anchors, input_size=resized, antialias=True)

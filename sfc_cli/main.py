@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from sfc_cli import __version__
 from sfc_cli.commands.convert import convert
 from sfc_cli.commands.download import download
 from sfc_cli.commands.evaluate import evaluate
@@ -17,6 +16,7 @@ from sfc_cli.commands.pretrain import pretrain
 from sfc_cli.commands.propagate import propagate
 from sfc_cli.commands.propagate_options import OptionalValueCommand
 from sfc_cli.errors import InputError, SfcError
+from sfc_cli.version import __version__
 
 
 class _ErrorsToMessages(TyperGroup):

@@ -18,34 +18,26 @@ HEAVY = ("torch", "torchvision", "cv2", "numpy", "rich", "requests", "PIL")
 
 # What each room may import, besides itself. Every file of the package is in one of these rooms.
 BELOW = {
-    "main": {"commands", "errors", "sfc_cli"},
+    "main": {"commands", "errors", "version"},
     "library": {"evaluation", "inference", "core", "settings", "errors"},
     "__main__": {"main"},
     "commands": {"training", "evaluation", "download", "inference", "conversion", "data", "core"}
-    | {"settings", "errors", "files", "progress", "sfc_cli"},
-    "training": {
-        "inference",
-        "evaluation",
-        "core",
-        "data",
-        "settings",
-        "errors",
-        "files",
-        "progress",
-        "sfc_cli",
-    },
-    "evaluation": {"core", "data", "settings", "errors", "files", "progress", "sfc_cli"},
-    "download": {"core", "data", "settings", "errors", "files", "progress", "sfc_cli"},
-    "inference": {"core", "data", "settings", "errors", "files", "progress", "sfc_cli"},
-    "conversion": {"core", "data", "settings", "errors", "files", "progress", "sfc_cli"},
-    "core": {"settings", "errors", "files", "progress", "sfc_cli"},
-    "data": {"settings", "errors", "files", "progress", "sfc_cli"},
+    | {"settings", "errors", "files", "progress", "version"},
+    "training": {"inference", "evaluation", "core", "data"}
+    | {"settings", "errors", "files", "progress", "version"},
+    "evaluation": {"core", "data", "settings", "errors", "files", "progress", "version"},
+    "download": {"core", "data", "settings", "errors", "files", "progress", "version"},
+    "inference": {"core", "data", "settings", "errors", "files", "progress", "version"},
+    "conversion": {"core", "data", "settings", "errors", "files", "progress", "version"},
+    "core": {"settings", "errors", "files", "progress", "version"},
+    "data": {"settings", "errors", "files", "progress", "version"},
     "settings": {"errors"},
     "files": {"errors"},
     "progress": set(),
     "errors": set(),
-    # The public face imports lazily what stands above everything else.
-    "sfc_cli": {"library"},
+    "version": set(),
+    # The public face stands above everything that it offers.
+    "sfc_cli": {"library", "version"},
 }
 
 

@@ -36,7 +36,7 @@ from tests.surroundings import (
 )
 
 CASE = SHARED / "cases" / "datasets" / "vip-name-leads-out"
-RUN = ("--fc", "random18", "-o", "out", "--overwrite", "--protocol", "published")
+RUN = ("--fc", "random18", "-o", "out", "--overwrite")
 TINY = ("--steps", "1", "--batch-size", "2", "--crop-size", "32", "--last-layer", "layer3", "--workers", "0")
 needs_odd_files = pytest.mark.skipif(sys.platform == "win32", reason="files cannot have such names there")
 every_name = pytest.mark.parametrize("name", LEADING_OUT, indirect=True)

@@ -44,7 +44,7 @@ def propagate(
     context_frames: own.ContextFrames = None,
     fusion_weight: own.FusionWeight = None,
     batchnorm: own.BatchNorm = None,
-    protocol: own.ProtocolName = None,
+    protocol: own.ProtocolName = "published",
     whitening: own.Whitening = None,
     channels: own.Channels = None,
     label_patch: own.LabelPatch = None,
@@ -97,7 +97,7 @@ def propagate(
     with open_display(ctx.command, json_lines=json) as progress:
         if clip:
             # The published procedure never enlarges; a size that was typed is meant either way.
-            enlarge = size is not None or protocol != "published"
+            enlarge = size is not None or protocol == "improved"
             video = _open_video(clip, mask or [], both_ways, start, end, every, size, enlarge, fps)
             run = Run.over_video(video, output=output, networks=networks)
             remarks, masks = video.remarks(), run.results.masks(video.sequence.name)

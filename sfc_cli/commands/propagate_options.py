@@ -146,11 +146,10 @@ BatchNorm = Annotated[
     ),
 ]
 ProtocolName = Annotated[
-    Protocol | None,
+    Protocol,
     typer.Option(
-        help="`published` repeats the paper's procedure to the bit; `improved` gives better masks from the "
-        "same weights, by whitening, labels of pixels and edges. [default: improved; published for published "
-        "networks on a data set]"
+        help="`published` repeats the paper's procedure to the bit; `improved` whitens features, propagates "
+        "the labels of pixels and settles them on edges."
     ),
 ]
 Whitening = Annotated[

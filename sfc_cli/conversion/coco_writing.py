@@ -10,13 +10,13 @@ from typing import IO, Any
 
 import numpy as np
 
-from sfc_cli import __version__
 from sfc_cli.conversion.mask_sources import MaskSource
 from sfc_cli.conversion.rle import encode_rle
 from sfc_cli.data.davis import DavisDataset
 from sfc_cli.data.masks import Ids, object_ids
 from sfc_cli.errors import require_package
 from sfc_cli.files import replacing
+from sfc_cli.version import __version__
 
 _CATEGORY = {"id": 1, "name": "object", "supercategory": "object"}
 

@@ -97,12 +97,6 @@ class EncoderSource:
     layout: str | None
 
 
-def is_published(name: str) -> bool:
-    """Return whether an encoder is one whose weights the papers of the field published."""
-    entry = ENCODERS.get(name)
-    return entry is not None and entry.download is not None
-
-
 def find_encoder(name: str, checkpoints: Path) -> EncoderSource:
     """Resolve an encoder's name, or a path to a ``.pth`` file in any known layout.
 

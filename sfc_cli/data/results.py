@@ -212,8 +212,12 @@ def remove_parts(folder: Path, of: str = "") -> None:
 
 
 def default_output(dataset: str, networks: Sequence[str], protocol: str) -> Path:
-    """Return ``results/<dataset>/<fine-grained>+<semantic>-<protocol>``; a path is named by its stem."""
-    return runs_of(dataset) / ("+".join(Path(name).stem for name in networks) + f"-{protocol}")
+    """Return ``results/<dataset>/<fine-grained>+<semantic>``; a path is named by its stem.
+
+    Any protocol but the published one is named behind a hyphen, so that runs never mix.
+    """
+    name = "+".join(Path(network).stem for network in networks)
+    return runs_of(dataset) / (name if protocol == "published" else f"{name}-{protocol}")
 
 
 def runs_of(dataset: str) -> Path:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from sfc_cli import __version__
 from sfc_cli.download.addresses import address_of, confirmed_address, describe_page, drive_id, explain_page
+from sfc_cli.version import __version__
 
 if TYPE_CHECKING:
     from requests import Response

@@ -7,12 +7,12 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from sfc_cli import __version__
 from sfc_cli.evaluation.comparison import Comparison, Published
 from sfc_cli.evaluation.page_pictures import curves, worst_frames
 from sfc_cli.evaluation.report import GLOBAL_NAMES, OBJECT_NAMES, Report
 from sfc_cli.evaluation.tables import counts, missing_note
 from sfc_cli.files import write_text
+from sfc_cli.version import __version__
 
 _FOLDER = Path(__file__).resolve().parent
 

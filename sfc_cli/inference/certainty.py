@@ -8,7 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sfc_cli.data.masks import VOID, Ids, object_ids
+import numpy as np
+
+from sfc_cli.data.masks import VOID, Ids
 from sfc_cli.files import unwritable
 from sfc_cli.inference.outputs import Finished, InTurn
 
@@ -69,7 +71,8 @@ class CertaintyLog:
         if finished.is_done or finished.index in self._painted:
             return None
         mask, confidence = finished.resolved.mask, finished.resolved.confidence
-        ids = object_ids(mask).tolist()
+        counts = np.bincount(mask.ravel(), minlength=VOID + 1)
+        ids = [int(identity) for identity in np.flatnonzero(counts[1:VOID]) + 1]
         # A frame that shows no object at all is the least sure of all.
         sure = float(confidence[(mask != 0) & (mask != VOID)].mean()) if ids else 0.0
         return partial(self._add, finished.stamp.name, round(sure, 4), ids)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from sfc_cli.core.devices import describe_device, require_device_name, resolve_device
-from sfc_cli.core.encoders import EncoderSource, find_encoder, is_published, load_encoder
+from sfc_cli.core.encoders import EncoderSource, find_encoder, load_encoder
 from sfc_cli.core.features import FeatureExtractor
 from sfc_cli.core.manifest import sha256_of
 from sfc_cli.core.propagation import backend_for
@@ -40,7 +40,7 @@ class NetworkChoice:
         semantic: The semantic network's name or path.
         checkpoints: The folder of the named networks; None for the default.
         settings: Settings that differ from the preset's.
-        protocol: ``published`` or ``improved``; None chooses by the networks and what they are for.
+        protocol: ``published`` or ``improved``.
         device: See ``resolve_device``.
         backend: See ``propagate_labels``.
         precision: See ``FeatureExtractor``.
@@ -53,22 +53,17 @@ class NetworkChoice:
     semantic: str | None = None
     checkpoints: Path | None = None
     settings: SettingsChoice = field(default_factory=SettingsChoice)
-    protocol: Protocol | None = None
+    protocol: Protocol = "published"
     device: str = "auto"
     backend: Backend = "auto"
     precision: Precision = "exact"
 
     def __post_init__(self) -> None:
         require_device_name(self.device)
-        if self.protocol is not None:
-            require_choice("protocol", self.protocol, get_args(Protocol))
+        require_choice("protocol", self.protocol, get_args(Protocol))
 
-    def resolve(self, *, benchmark: bool = False) -> Networks:
+    def resolve(self) -> Networks:
         """Settle names, settings and files; nothing is loaded yet.
-
-        Args:
-            benchmark: A data set is propagated: published networks then follow the published protocol, so
-                that published numbers can be repeated.
 
         Raises:
             UsageError: If a choice is impossible.
@@ -77,13 +72,12 @@ class NetworkChoice:
         fine_grained = self.fine_grained or (None if self.semantic else DEFAULT_NETWORK)
         folder = checkpoints_folder(self.checkpoints)
         roles = (("fc", fine_grained), ("semantic", self.semantic))
-        are_published = all(is_published(name) for _, name in roles if name)
-        protocol = self.protocol or ("published" if benchmark and are_published else "improved")
         preset = preset_for(fine_grained, self.semantic)
+        if self.protocol == "improved":
+            preset = improved(preset)
         return Networks(
             choice=dataclasses.replace(self, fine_grained=fine_grained),
-            protocol=protocol,
-            settings=self.settings.over(improved(preset) if protocol == "improved" else preset),
+            settings=self.settings.over(preset),
             folder=folder,
             sources={role: find_encoder(name, folder) for role, name in roles if name},
         )
@@ -95,14 +89,12 @@ class Networks:
 
     Args:
         choice: What the user gave, with the default network where none was named.
-        protocol: The resolved protocol, from which single settings may differ.
         settings: The resolved settings.
         folder: The folder of checkpoints.
         sources: Where the network of each role comes from, the fine-grained one first.
     """
 
     choice: NetworkChoice
-    protocol: Protocol
     settings: PropagationSettings
     folder: Path
     sources: Mapping[str, EncoderSource]
@@ -150,7 +142,7 @@ class Networks:
             data=data,
             fine_grained=self.choice.fine_grained,
             semantic=self.choice.semantic,
-            protocol=self.protocol,
+            protocol=self.choice.protocol,
             settings=self.settings,
             precision=self.choice.precision,
             input_size=input_size,

@@ -11,11 +11,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from sfc_cli import __version__
 from sfc_cli.data.results import RECORD_NAME, ResultsFolder, begun_in, read_record
 from sfc_cli.errors import InputError, UsageError
 from sfc_cli.files import write_text
 from sfc_cli.settings.propagation import PropagationSettings, Protocol
+from sfc_cli.version import __version__
 
 _PACKAGES = ("torch", "torchvision", "opencv-python", "pillow", "numpy")
 

@@ -57,6 +57,12 @@ class PropagationSettings:
     edge_refinement: float = 0.0
     long_memory: int = 0
 
+    @property
+    def is_improved(self) -> bool:
+        """Whether anything is done that is not part of the published method."""
+        changed = (self.label_patch > 1, self.edge_refinement > 0, self.long_memory > 0)
+        return self.whitening is not None or any(changed)
+
     def __post_init__(self) -> None:
         for name in ("top_k", "context_frames", "radius", "temperature", "fusion_weight"):
             value = getattr(self, name)

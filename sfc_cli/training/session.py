@@ -9,7 +9,6 @@ from pathlib import Path
 
 import torch
 
-import sfc_cli
 from sfc_cli.core.devices import resolve_device
 from sfc_cli.core.ranks import Ranks, joined, read_ranks
 from sfc_cli.data.frame_index import has_images, index_frames
@@ -32,6 +31,7 @@ from sfc_cli.training.metrics import (
 )
 from sfc_cli.training.quick_check import quick_check
 from sfc_cli.training.stepping import leader_first, resolve_precision, restarted_by_torchrun
+from sfc_cli.version import __version__
 
 SETTINGS_NAME = "settings.json"
 
@@ -199,7 +199,7 @@ def _write_settings(training: Training, data: str, ranks: Ranks, device: torch.d
         "processes": ranks.world,
         "effective batch": training.plan.frames_per_step,
         "total steps": training.plan.total_steps,
-        "sfc": sfc_cli.__version__,
+        "sfc": __version__,
         "torch": torch.__version__,
     }
     write_text(output / SETTINGS_NAME, json.dumps(content, indent=2) + "\n")

@@ -59,9 +59,7 @@ def _one_core() -> object:
 
 
 def _run(*arguments: object) -> Result:
-    # The published protocol takes tiny frames as they are; tests of the improved one name it.
-    protocol = () if "--protocol" in arguments else ("--protocol", "published")
-    result = CliRunner().invoke(app, ["propagate", *map(str, arguments), *protocol])
+    result = CliRunner().invoke(app, ["propagate", *map(str, arguments)])
     assert "Traceback" not in result.output
     return result
 
@@ -262,9 +260,9 @@ def test_propagate__says_what_it_is_about_to_do(make_davis: MakeDavis) -> None:
 @pytest.mark.parametrize(
     ("networks", "expected"),
     [
-        (("--fc", "random18"), "results/davis/random18-published"),
-        (("--semantic", "random18"), "results/davis/random18-published"),
-        (("--fc", "random18", "--semantic", "random18"), "results/davis/random18+random18-published"),
+        (("--fc", "random18"), "results/davis/random18"),
+        (("--semantic", "random18"), "results/davis/random18"),
+        (("--fc", "random18", "--semantic", "random18"), "results/davis/random18+random18"),
     ],
 )
 def test_propagate__default_output(make_davis: MakeDavis, networks: tuple[str, ...], expected: str) -> None:
@@ -279,7 +277,7 @@ def test_propagate__default_output_of_a_checkpoint_file(make_davis: MakeDavis, t
     path = published.write(tmp_path / "weights", "crw", _plausible()).rename(tmp_path / "mine.pth")
     result = _run("--data", make_davis({"only": 2}), "--fc", path)
     assert result.exit_code == 0, result.output
-    assert Path("results/davis/mine-published/only/00001.png").is_file()
+    assert Path("results/davis/mine/only/00001.png").is_file()
 
 
 def test_propagate__only_chosen_sequences(make_davis: MakeDavis) -> None:
@@ -294,7 +292,7 @@ def test_propagate__name_in_the_current_folders_data(make_davis: MakeDavis) -> N
     data.rename("data/mine")
     result = _run("--data", "mine", "--fc", "random18")
     assert result.exit_code == 0, result.output
-    assert Path("results/mine/random18-published/only/00001.png").is_file()
+    assert Path("results/mine/random18/only/00001.png").is_file()
 
 
 def test_propagate__overlay(make_davis: MakeDavis) -> None:

@@ -58,9 +58,7 @@ def first() -> Path:
 
 
 def _run(*arguments: object) -> Result:
-    # The published protocol takes tiny frames as they are; tests of the improved one name it.
-    protocol = () if "--protocol" in arguments else ("--protocol", "published")
-    result = CliRunner().invoke(app, ["propagate", *map(str, arguments), *protocol])
+    result = CliRunner().invoke(app, ["propagate", *map(str, arguments)])
     assert "Traceback" not in result.output
     return result
 

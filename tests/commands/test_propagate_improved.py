@@ -16,7 +16,7 @@ from sfc_cli.data.soft_labels import read_soft_labels
 from sfc_cli.main import app
 from tests.commands.footage import FRAMES, make_frames, mask_of, write_images, write_mask_of
 
-OWN_SIZE = ("--size", "0", "--channels", "24")
+IMPROVED = ("--protocol", "improved", "--size", "0", "--channels", "24")
 MakeDavis = Callable[..., Path]
 
 
@@ -51,35 +51,24 @@ def _record(folder: str = "out") -> dict[str, object]:
     return json.loads(Path(folder, "run.json").read_text())
 
 
-def test_protocol__improved_for_own_videos_and_networks_that_nobody_published(
-    shots: Path, first: Path, make_davis: MakeDavis
-) -> None:
-    _run(shots, "--mask", first, "--fc", "random18", "-o", "out", *OWN_SIZE)
+def test_protocol__improved_where_it_is_asked_for(shots: Path, first: Path, make_davis: MakeDavis) -> None:
+    _run(shots, "--mask", first, "--fc", "random18", "-o", "out", "--size", "0")
     settings = _record()["settings"]
+    assert settings["protocol"] == "published"
+    assert (settings["whitening"], settings["label_patch"], settings["edge_refinement"]) == (None, 1, 0)
+    _run(shots, "--mask", first, "--fc", "random18", "-o", "better", *IMPROVED)
+    settings = _record("better")["settings"]
     assert settings["protocol"] == "improved"
     assert (settings["whitening"], settings["label_patch"], settings["edge_refinement"]) == (0.5, 8, 0.5)
-    result = _run("--data", make_davis({"only": 3}), "--fc", "random18", "--channels", "24")
+    data = make_davis({"only": 3})
+    result = _run("--data", data, "--fc", "random18", "--protocol", "improved", "--channels", "24")
     assert "improved protocol" in result.stderr.splitlines()[0]
+    # The folder names the protocol, so that runs of the two never mix.
     assert Path("results/davis/random18-improved/only/00002.png").is_file()
 
 
-def test_protocol__published_where_published_networks_meet_a_data_set(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    from sfc_cli.inference.networks import NetworkChoice
-
-    monkeypatch.setattr("sfc_cli.inference.networks.find_encoder", lambda name, _: name)
-    for networks in ({"fine_grained": "crw"}, {"fine_grained": "fine-grained", "semantic": "mocov1"}):
-        choice = NetworkChoice(**networks)
-        assert choice.resolve(benchmark=True).protocol == "published"
-        assert choice.resolve().protocol == "improved"
-    for networks in ({"fine_grained": "mini"}, {}, {"fine_grained": "crw", "semantic": "random50"}):
-        assert NetworkChoice(**networks).resolve(benchmark=True).protocol == "improved"
-    assert NetworkChoice(protocol="published").resolve().settings.whitening is None
-
-
 def test_protocol__runs_of_the_two_never_mix(shots: Path, first: Path) -> None:
-    arguments = [shots, "--mask", first, "--fc", "random18", "-o", "out", *OWN_SIZE[:2]]
+    arguments = [shots, "--mask", first, "--fc", "random18", "-o", "out", "--size", "0"]
     _run(*arguments, "--protocol", "published")
     result = CliRunner().invoke(app, ["propagate", *map(str, arguments), "--protocol", "improved"])
     assert result.exit_code == 2
@@ -100,7 +89,7 @@ def test_protocol__records_of_earlier_versions_are_published_ones(shots: Path, f
 def test_improved__several_masks(shots: Path, first: Path, extra: tuple[str, ...]) -> None:
     later = write_mask_of(Path("later.png"), 4, 2)
     arguments = [shots, "--mask", first, "--mask", f"4:{later}", "--fc", "random18", "-o", "out"]
-    _run(*arguments, *OWN_SIZE, *extra, "--soft")
+    _run(*arguments, *IMPROVED, *extra, "--soft")
     found = read_ids(Path("out/shots/00004.png"))
     np.testing.assert_array_equal(found == 2, mask_of(4, 2) == 2)
     labels, objects, _ = read_soft_labels(Path("out/soft/shots/00006.npz"))
@@ -146,7 +135,7 @@ def test_small_objects__are_named_at_the_start_and_kept_by_pixel_labels(shots: P
     assert "object 7 is too small for the 8×12 labels of a frame and will be lost" in said
     assert "object 7 is never seen after the first mask" in said
     assert _record("published")["sequences"]["shots"]["never_seen"] == [7]
-    said = _run(*arguments, "-o", "improved").stderr
+    said = _run(*arguments, "-o", "improved", "--protocol", "improved").stderr
     assert "too small" not in said
     assert 7 in np.unique(read_ids(Path("improved/shots/00001.png")))
 
@@ -166,7 +155,7 @@ def test_least_sure__the_frame_and_the_remedy(shots: Path, first: Path, make_dav
     # One frame of noise: nothing matches it.
     noise = np.random.default_rng(0).integers(0, 256, frames[0].shape, dtype=np.uint8)
     cv2.imwrite(str(shots / "00006.png"), noise)
-    said = _run(shots, "--mask", first, "--fc", "random18", "-o", "out", *OWN_SIZE).stderr
+    said = _run(shots, "--mask", first, "--fc", "random18", "-o", "out", *IMPROVED).stderr
     least = _record()["sequences"]["shots"]["least_sure"]
     assert least["frame"] in ("00006", "00007", "00008")
     expected = f"least sure at frame {least['frame']} ({least['confidence']:.2f}); add a mask there: --mask "
@@ -180,13 +169,15 @@ def test_least_sure__the_frame_and_the_remedy(shots: Path, first: Path, make_dav
     means = {frame: total / weight for frame, (total, weight) in areas.items() if frame != "00000"}
     assert min(means.values()) == pytest.approx(least["confidence"], abs=2e-4)
     data = make_davis({"only": 3})
-    said = _run("--data", data, "--fc", "random18", "-o", "set", "--channels", "24").stderr
+    said = _run(
+        "--data", data, "--fc", "random18", "-o", "set", "--protocol", "improved", "--channels", "24"
+    ).stderr
     assert "only: least sure at frame" in said
     assert "add a mask" not in said
 
 
 def test_long_memory__is_a_part_of_its_own(shots: Path, first: Path) -> None:
-    arguments = [shots, "--mask", first, "--fc", "random18", "--context-frames", "2", *OWN_SIZE]
+    arguments = [shots, "--mask", first, "--fc", "random18", "--context-frames", "2", *IMPROVED]
     _run(*arguments, "-o", "without")
     _run(*arguments, "-o", "with", "--long-memory", "2")
     assert _record("with")["settings"]["long_memory"] == 2

@@ -50,8 +50,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def _run(output: str, *arguments: object) -> int:
-    protocol = () if "--protocol" in arguments else ("--protocol", "published")
-    result = CliRunner().invoke(app, ["propagate", *map(str, arguments), *protocol, "--output", output])
+    result = CliRunner().invoke(app, ["propagate", *map(str, arguments), "--output", output])
     assert "Traceback" not in result.output
     assert result.exit_code in (0, 130), result.output
     return result.exit_code
@@ -276,7 +275,7 @@ def replace(self, target):
     return plain(self, target)
 Path.replace = replace
 from sfc_cli.main import app
-app({["propagate", *map(str, arguments), "--protocol", "published", "--output", "out"]!r})
+app({["propagate", *map(str, arguments), "--output", "out"]!r})
 """
     root = str(Path(__file__).resolve().parents[2])
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": root}
