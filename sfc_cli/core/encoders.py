@@ -204,7 +204,7 @@ def read_trunk_state(
     state = found_layout.trunk_state(checkpoint)
     found = recognise_architecture(state, path)
     if architecture is not None and found != architecture:
-        raise InputError(f"{path} holds a {found}, but a {architecture} is needed.", "Is it the right file?")
+        raise InputError(f"{path} has a {found}, but a {architecture} is needed.", "Is it the right file?")
     return state, found, found_layout.padding
 
 

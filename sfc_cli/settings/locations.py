@@ -63,7 +63,7 @@ def _read_one_config(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(content, dict):
         raise InputError(
-            f"{path} holds a {type(content).__name__}.",
+            f"{path} is a {type(content).__name__}.",
             "It must be a mapping such as `data: {davis: /path}`.",
         )
     data = content.get("data")

@@ -138,7 +138,7 @@ def _claim(output: Path, data_root: Path, *, resume: bool, overwrite: bool) -> N
     state = output / STATE_NAME
     if state.exists() and not resume and not overwrite:
         raise UsageError(
-            f"{output} holds a training already.",
+            f"{output} already has a training.",
             "Go on with `resume`, start again with `overwrite`, or choose another `output`.",
         )
     if not state.exists():

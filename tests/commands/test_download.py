@@ -101,7 +101,7 @@ FAULTS: dict[str, tuple[Callable[[bytes], Answer], dict[str, Any], str]] = {
     "other network": (
         lambda _: whole(checkpoint("resnet50", "sfc")),
         {},
-        "holds a resnet50, but a resnet18 is needed",
+        "has a resnet50, but a resnet18 is needed",
     ),
     "other layout": (lambda _: whole(checkpoint()), {}, "has the layout of torchvision, not of sfc"),
     "malicious pickle": (lambda _: whole(pickle.dumps({"model": _Malicious()}, protocol=2)), {}, "refused"),
@@ -205,7 +205,7 @@ def test_download__mirror_that_lies_is_passed_over(sfc: Command, right: bytes) -
     sfc.loopback.serve(f"/{FILE}", whole(checkpoint("resnet50", "sfc")))
     sfc("fc", "--mirror", sfc.loopback.url(""))
     assert sfc.code == 0
-    assert "holds a resnet50" in sfc.err
+    assert "has a resnet50" in sfc.err
     assert sfc.target.read_bytes() == right
 
 
@@ -270,7 +270,7 @@ def test_download__from_a_wrong_file(sfc: Command) -> None:
     sfc("fc", "--from", str(wrong))
     assert sfc.code == 3
     assert (
-        sfc.err == f"error: fc: {wrong} holds a resnet50, but a resnet18 is needed. Is it the right file?\n"
+        sfc.err == f"error: fc: {wrong} has a resnet50, but a resnet18 is needed. Is it the right file?\n"
     )
     assert sfc.leftovers() == []
 

@@ -224,7 +224,7 @@ def test_pretrain__asks_before_it_replaces_a_training(tmp_path: Path) -> None:
     arguments = ("--data", tmp_path / "set", *TINY, "--steps", "1")
     assert pretrain(*arguments).exit_code == 0
     line = one_line(pretrain(*arguments), 2)
-    assert "holds a training already" in line
+    assert "already has a training" in line
     assert "--resume" in line
     assert pretrain(*arguments, "--overwrite").exit_code == 0
 

@@ -232,5 +232,5 @@ def test_read_trunk_state__wrong_layout_under_a_name(tmp_path: Path, name: str) 
 
 def test_read_trunk_state__wrong_depth_under_a_name(tmp_path: Path) -> None:
     published.write(tmp_path, "fine-grained", published.constants("resnet50", start=1.0))
-    with pytest.raises(InputError, match=r"pretrained_fc\.pth holds a resnet50, but a resnet18 is needed"):
+    with pytest.raises(InputError, match=r"pretrained_fc\.pth has a resnet50, but a resnet18 is needed"):
         load_encoder("fine-grained", checkpoints=tmp_path)

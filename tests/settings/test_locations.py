@@ -127,7 +127,7 @@ def test_find_data__empty() -> None:
     ("text", "said"),
     [
         ("data: [a, b]", "`data` in"),
-        ("- a\n- b", "holds a list"),
+        ("- a\n- b", "is a list"),
         ("data: {", "cannot be read as YAML"),
         ("\x00", "cannot be read as YAML"),
     ],
