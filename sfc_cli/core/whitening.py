@@ -57,7 +57,7 @@ def fit_whitening(features: Tensor, channels: int, shrinkage: float) -> Whitenin
     values, vectors = torch.linalg.eigh(covariance)
     shrunk = (1 - shrinkage) * values.clamp_min(0) + shrinkage * covariance.trace() / len(covariance)
     kept = slice(max(0, len(values) - channels), None)
-    # Directions that the frame does not have are no stronger than rounding; one of one colour has none at all.
+    # What the frame lacks is rounding and must not drown the rest; a frame of one colour has nothing at all.
     floor = max(1e-6 * float(covariance.trace()) / len(covariance), torch.finfo(torch.float32).tiny)
     scale = shrunk[kept].clamp_min(floor).rsqrt()
     projection = scale[:, None] * vectors[:, kept].T  # [d, C]

@@ -21,14 +21,14 @@ import torch
 from sfc_cli.core.propagation.tracks import blend
 from sfc_cli.data.frames import Frame
 from sfc_cli.data.jhmdb import read_joints
-from sfc_cli.data.masks import read_ids
+from sfc_cli.data.masks import Ids, read_ids
 from sfc_cli.data.object_table import ObjectTable, frames_waiting
 from sfc_cli.data.results import ResultsFolder
 from sfc_cli.data.soft_labels import SoftLabels
 from sfc_cli.data.videos import FrameStamp, VideoFrame
 from sfc_cli.errors import InputError
 from sfc_cli.inference.anchors import MaskAnchors
-from sfc_cli.inference.certainty import CertaintyLog, listed
+from sfc_cli.inference.certainty import CertaintyLog, kept_lines, listed
 from sfc_cli.inference.concurrency import ReadAhead, WriteBehind
 from sfc_cli.inference.outputs import Output, SequenceWriter, open_outputs, with_stored_mask
 from sfc_cli.inference.propagator import Labelled, VideoPropagator
@@ -167,8 +167,9 @@ class SequenceRun:
             table = ObjectTable(self.results.table, self.name, rows=_rows(folder), kept_frames=kept)
         log: CertaintyLog | None = None
         if isinstance(self.sequence.anchors, MaskAnchors):
-            painted = {index - self.sequence.without_result for index in self.sequence.anchors.masks}
-            log = CertaintyLog(folder / "certainty.jsonl", self.sequence.anchors.objects, painted, kept)
+            log = CertaintyLog(
+                _certainty(folder), self._painted, both_ways=self.sequence.both_ways, kept_frames=kept
+            )
 
         def outputs() -> list[Output]:
             opened = open_outputs(
@@ -224,6 +225,7 @@ class SequenceRun:
         """Return what an interrupted run left, or an empty memory if its files are not all there."""
         # A long memory reaches back to frames that no state keeps: such a run starts over.
         if not isinstance(self.sequence.anchors, MaskAnchors) or self.record.settings.long_memory:
+            remove_state(folder)
             return None
         memory = ContextMemory(open_state(folder, self._key()), context_frames)
         if memory.done and not self._has_results_of(memory.done, folder):
@@ -247,7 +249,15 @@ class SequenceRun:
             and has_all(self.results.mask)
             and (not self.choice.soft or has_all(self.results.soft))
             and (not self.choice.objects or len(waiting) == count)
+            and kept_lines(_certainty(folder), self._painted, count) is not None
         )
+
+    @property
+    def _painted(self) -> dict[int, Ids]:
+        """The objects of each painted frame, by its index among those that have a result."""
+        anchors, before = self.sequence.anchors, self.sequence.without_result
+        assert isinstance(anchors, MaskAnchors)
+        return {index - before: shown for index, shown in anchors.shown.items()}
 
     def _key(self) -> str:
         """Return what tells this sequence with these settings and masks from any other."""
@@ -382,3 +392,8 @@ def _noted(frames: Iterable[VideoFrame], stamps: deque[FrameStamp]) -> Iterator[
 def _rows(folder: Path) -> Path:
     """Return where the rows of the objects wait while a sequence is unfinished."""
     return folder / "rows.csv"
+
+
+def _certainty(folder: Path) -> Path:
+    """Return where the numbers of the certainty lie while a sequence is unfinished."""
+    return folder / "certainty.jsonl"
