@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from sfc_cli.data.masks import VOID, Ids
+from sfc_cli.data.sequence_names import in_short
 from sfc_cli.files import unwritable
 from sfc_cli.inference.outputs import Finished, InTurn
 
@@ -131,5 +132,5 @@ def kept_lines(path: Path, painted: Collection[int], kept_frames: int) -> list[l
 
 
 def listed(objects: Sequence[int]) -> str:
-    """Return "object 3 is" or "objects 3, 4 are"."""
-    return f"object {objects[0]} is" if len(objects) == 1 else f"objects {', '.join(map(str, objects))} are"
+    """Return "object 3 is", "objects 3, 4 are" or "objects 3, 4 … and 9 more are"."""
+    return f"object {objects[0]} is" if len(objects) == 1 else f"objects {in_short([*map(str, objects)])} are"

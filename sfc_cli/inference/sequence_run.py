@@ -121,7 +121,7 @@ class SequenceRun:
                 frames_per_second=self.sequence.frames_per_second,
                 has_masks=True,
             )
-            count = self._write(outputs, self._stored())
+            count = self._write(outputs, self._stored(), self._frames_waiting())
             self._finish(count, count, time.perf_counter() - started)
         remove_state(self.results.resume(self.name))
 
@@ -182,7 +182,10 @@ class SequenceRun:
             )
             return opened if log is None else [*opened, log]
 
-        count = self._write(outputs, self._labelled(propagator, memory, folder))
+        height, width = propagator.label_size(self.sequence.input_size, self.sequence.anchors)
+        # Labels of pixels may be larger than their frame.
+        waiting = self._frames_waiting(4 * self.sequence.anchors.label_count * height * width)
+        count = self._write(outputs, self._labelled(propagator, memory, folder), waiting)
         remove_state(folder)
         seconds = time.perf_counter() - started
         # An interrupted run made the others, in a time of its own.
@@ -209,9 +212,12 @@ class SequenceRun:
         height, width = propagator.label_size(self.sequence.input_size, anchors)
         lost = anchors.lost_at(height, width)
         if lost:
+            larger = "a larger `size`"
+            has_cells = propagator.settings.label_patch == 1
+            remedy = f"the `protocol` improved, or {larger}" if has_cells else larger
             self.progress.say(
                 f"{self.name}: {listed(lost)} too small for the {height}×{width} labels of a frame and will "
-                "be lost. Use the `protocol` improved, or a larger `size`.",
+                f"be lost. Use {remedy}.",
                 part=self.name,
                 too_small=lost,
             )
@@ -272,11 +278,11 @@ class SequenceRun:
                 digest.update(f"{path} {state.st_size} {state.st_mtime_ns}".encode(errors="surrogateescape"))
         return digest.hexdigest()
 
-    def _write(self, open_them: Callable[[], list[Output]], stream: Stamped) -> int:
-        """Hand a stream to the outputs; return how many frames it had."""
+    def _write(self, open_them: Callable[[], list[Output]], stream: Stamped, waiting: int) -> int:
+        """Hand a stream to the outputs, so many frames of which may wait; return how many it had."""
         count = 0
         # The stream's reader must stop before its thread outlives the run.
-        with closing(WriteBehind(_WRITERS, self._frames_waiting)) as writing, closing(stream):
+        with closing(WriteBehind(_WRITERS, waiting)) as writing, closing(stream):
             writer = SequenceWriter(open_them(), writing)
             try:
                 for stamp, labelled in stream:
@@ -291,7 +297,7 @@ class SequenceRun:
 
     def _stored(self) -> Stamped:
         """Give all frames that have a mask on disk."""
-        with closing(ReadAhead(self.sequence.frames.read(), self._frames_waiting)) as frames:
+        with closing(ReadAhead(self.sequence.frames.read(), self._frames_waiting())) as frames:
             for index, video_frame in enumerate(frames):
                 path = self.results.mask(self.name, video_frame.stamp.name)
                 if path.is_file():
@@ -306,7 +312,7 @@ class SequenceRun:
                 self._propagate_backwards(propagator, anchors, store, folder / "backwards")
                 join = partial(_join, anchors, store)
             frames = stack.enter_context(
-                closing(ReadAhead(self.sequence.frames.read(), self._frames_waiting))
+                closing(ReadAhead(self.sequence.frames.read(), self._frames_waiting()))
             )
             stamps: deque[FrameStamp] = deque()
             for tracked in propagator.track(
@@ -344,7 +350,7 @@ class SequenceRun:
             self.progress.advance(self.name, len(stamps))
             return
         backwards = self.sequence.frames.read_backwards(stamps)
-        with closing(ReadAhead(backwards, self._frames_waiting)) as frames:
+        with closing(ReadAhead(backwards, self._frames_waiting())) as frames:
             for tracked in propagator.track(
                 (video_frame.frame for video_frame in frames),
                 anchors.reversed(len(stamps)),
@@ -358,10 +364,9 @@ class SequenceRun:
                     tracked.keep()
                 self.progress.advance(self.name)
 
-    @property
-    def _frames_waiting(self) -> int:
+    def _frames_waiting(self, label_bytes: int = 0) -> int:
         height, width = self.sequence.frames.size
-        return max(2, min(_MOST_WAITING, _BYTES_WAITING // (3 * height * width)))
+        return max(2, min(_MOST_WAITING, _BYTES_WAITING // (3 * height * width + label_bytes)))
 
 
 def _join(

@@ -10,7 +10,7 @@ from sfc_cli.settings.propagation import PropagationSettings
 
 # Things move farther in more frames than a window holds.
 _REACH = 2
-_MOST_FRAMES = 12
+MOST_FRAMES = 12
 _QUERIES_AT_ONCE = 256
 
 
@@ -47,7 +47,7 @@ class LongMemory:
         leaving = frame - self._settings.context_frames
         if leaving > 0 and leaving % self._distance == 0:
             self._kept[leaving] = (self._slots[slot].clone(), rows.clone())
-            if len(self._kept) > _MOST_FRAMES:
+            if len(self._kept) > MOST_FRAMES:
                 self._distance *= 2
                 self._kept = {
                     index: kept for index, kept in self._kept.items() if index % self._distance == 0
