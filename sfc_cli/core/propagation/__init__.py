@@ -88,7 +88,8 @@ class LabelPropagator:
 
     Args:
         first_features: Unit features of frame 0, [C, h, w].
-        first_labels: Soft labels of frame 0, [K, h, w], on the same device.
+        first_labels: Soft labels of frame 0, [K, p·h, p·w], on the same device; p > 1 makes a cell carry a
+            patch of p × p.
         settings: How labels travel.
         backend: See ``propagate_labels``.
         precision: ``fast`` lets the fused backend take its votes from float16 affinities.
