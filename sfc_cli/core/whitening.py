@@ -49,7 +49,7 @@ def fit_whitening(features: Tensor, channels: int, shrinkage: float) -> Whitenin
     Returns:
         The map, on the features' device.
     """
-    cells = features.flatten(1).double().cpu()  # [C, N]
+    cells = features.flatten(1).cpu().double()  # [C, N]
     mean = cells.mean(1)
     centred = cells - mean[:, None]
     covariance = centred @ centred.T / cells.shape[1]  # [C, C]
@@ -57,7 +57,9 @@ def fit_whitening(features: Tensor, channels: int, shrinkage: float) -> Whitenin
     values, vectors = torch.linalg.eigh(covariance)
     shrunk = (1 - shrinkage) * values.clamp_min(0) + shrinkage * covariance.trace() / len(covariance)
     kept = slice(max(0, len(values) - channels), None)
-    # A frame of one colour has no directions at all.
-    scale = shrunk[kept].clamp_min(torch.finfo(torch.float32).tiny).rsqrt()
+    # What the frame lacks is rounding and must not drown the rest; a frame of one colour has nothing at all.
+    floor = max(1e-6 * float(covariance.trace()) / len(covariance), torch.finfo(torch.float32).tiny)
+    scale = shrunk[kept].clamp_min(floor).rsqrt()
     projection = scale[:, None] * vectors[:, kept].T  # [d, C]
-    return Whitening(mean.to(features), projection.to(features))
+    # Not every device has float64.
+    return Whitening(mean.float().to(features), projection.float().to(features))

@@ -24,7 +24,7 @@ def refine_edges(labels: SoftLabels, frame: Frame, share: float) -> SoftLabels:
         share: Of the filtered labels in the mixture, 0…1.
 
     Returns:
-        float32 [K, H, W].
+        float32 [K, H, W], in 0…1.
     """
     import cv2
 
@@ -77,4 +77,5 @@ def refine_edges(labels: SoftLabels, frame: Frame, share: float) -> SoftLabels:
         offset = mean_plane - (slope * mean_guide).sum(2)
         filtered = (mean(slope) * guide).sum(2) + mean(offset)
         np.add((1 - share) * plane, share * filtered, out=out)
-    return refined
+    # The filter reaches a little beyond what it filters.
+    return np.clip(refined, 0, 1, out=refined)

@@ -78,8 +78,8 @@ class MaskAnchors(Anchors):
 
     def __init__(self, masks: Mapping[int, Ids]) -> None:
         self.masks = dict(sorted(masks.items()))
-        self._shown = {index: object_ids(mask) for index, mask in self.masks.items()}
-        self.objects = np.unique(np.concatenate(list(self._shown.values())))
+        self.shown = {index: object_ids(mask) for index, mask in self.masks.items()}
+        self.objects = np.unique(np.concatenate(list(self.shown.values())))
         height, width = next(iter(self.masks.values())).shape
         self.size = height, width
 
@@ -99,7 +99,7 @@ class MaskAnchors(Anchors):
             index: Anchor(
                 tuple((1 + np.searchsorted(self.objects, shown)).tolist()), partial(shrink_mask, mask, shown)
             )
-            for (index, mask), shown in zip(self.masks.items(), self._shown.values(), strict=True)
+            for (index, mask), shown in zip(self.masks.items(), self.shown.values(), strict=True)
         }
 
     def resolve(self, index: int, labels: Callable[[], SoftLabels]) -> Resolved:
@@ -113,12 +113,12 @@ class MaskAnchors(Anchors):
 
     def shows_all(self, index: int) -> bool:
         """Return whether the mask of a frame shows every object, so that it is the result as it stands."""
-        return len(self._shown[index]) == len(self.objects)
+        return len(self.shown[index]) == len(self.objects)
 
     def lost_at(self, height: int, width: int) -> list[int]:
         """Return the objects that have no pixel left once their masks went through labels of h × w."""
         lost = set(self.objects.tolist())
-        for mask, shown in zip(self.masks.values(), self._shown.values(), strict=True):
+        for mask, shown in zip(self.masks.values(), self.shown.values(), strict=True):
             if lost & set(shown.tolist()):
                 labels = shrink_mask(mask, shown, height, width)
                 lost -= set(np.unique(enlarge_labels(labels, shown, *self.size).mask).tolist())
@@ -126,7 +126,7 @@ class MaskAnchors(Anchors):
 
     def _among_others(self, index: int, painted: Ids, labels: SoftLabels) -> Resolved:
         """Put a painted mask over the objects that it does not show."""
-        shown = np.isin(self.objects, self._shown[index])
+        shown = np.isin(self.objects, self.shown[index])
         others = np.concatenate([labels[:1] + labels[1:][shown].sum(0), labels[1:][~shown]])
         resolved = enlarge_labels(others, self.objects[~shown], *self.size)
         # Void says nothing of the objects that are not shown.
@@ -148,7 +148,7 @@ class MaskAnchors(Anchors):
         """
         result = np.ones(len(self.objects), np.float32)
         for plane, identity in enumerate(self.objects):
-            painted = [where for where, shown in self._shown.items() if identity in shown]
+            painted = [where for where, shown in self.shown.items() if identity in shown]
             before = max((where for where in painted if where <= index), default=None)
             after = min((where for where in painted if where >= index), default=None)
             if before is None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from sfc_cli.core.features import FeatureExtractor
+from sfc_cli.core.propagation.long_memory import MOST_FRAMES
 from sfc_cli.core.propagation.matching import require_reachable
 from sfc_cli.core.propagation.tracks import Tracks, repaint
 from sfc_cli.core.trunk import STRIDE
@@ -20,7 +21,7 @@ from sfc_cli.data.edge_refinement import refine_edges
 from sfc_cli.data.frames import Frame
 from sfc_cli.data.masks import Ids
 from sfc_cli.data.soft_labels import Resolved, SoftLabels
-from sfc_cli.errors import InputError
+from sfc_cli.errors import InputError, UsageError
 from sfc_cli.files import in_bytes
 from sfc_cli.inference.anchors import Anchor, Anchors, MaskAnchors
 from sfc_cli.inference.resumption import ContextMemory
@@ -85,11 +86,16 @@ class VideoPropagator:
         extractor: Turns frames into unit features.
         settings: How labels travel.
         backend: See ``propagate_labels``.
+
+    Raises:
+        UsageError: If the backend has no long memory, and the settings want one.
     """
 
     def __init__(
         self, extractor: FeatureExtractor, settings: PropagationSettings, *, backend: Backend = "auto"
     ) -> None:
+        if backend == "reference" and settings.long_memory:
+            raise UsageError("`long_memory` needs the `backend` windowed or fused.")
         self.extractor = extractor
         self.settings = settings
         self.backend = backend
@@ -302,21 +308,26 @@ def _affordable_patch(settings: PropagationSettings, cells: int, planes: int) ->
     """Return the side of the widest patch of labels, as set or narrower, whose memory is bounded.
 
     Args:
-        settings: ``label_patch`` and ``context_frames`` are used.
+        settings: ``label_patch``, ``context_frames`` and ``long_memory`` are used.
         cells: N.
         planes: How many label planes all anchors have.
     """
     patch = settings.label_patch
-    while patch > 1 and 2 * (1 + settings.context_frames) * cells * planes * patch**2 > _LABEL_BYTES:
+    frames = 1 + settings.context_frames + (MOST_FRAMES if settings.long_memory else 0)
+    while patch > 1 and 2 * frames * cells * planes * patch**2 > _LABEL_BYTES:
         patch //= 2
     if patch < settings.label_patch:
-        logger.warning(
-            "%d objects: a cell carries labels of %d×%d pixels in place of %d×%d, which would take %s",
-            planes - 1,
-            *(patch, patch, settings.label_patch, settings.label_patch),
-            in_bytes(2 * (1 + settings.context_frames) * cells * planes * settings.label_patch**2),
+        wide = settings.label_patch
+        _warn_once(
+            f"{planes} planes of labels: a cell carries {patch}×{patch} pixels of each in place of "
+            f"{wide}×{wide}, which would take {in_bytes(2 * frames * cells * planes * wide**2)}"
         )
     return patch
+
+
+@lru_cache(maxsize=16)
+def _warn_once(message: str) -> None:
+    logger.warning(message)
 
 
 def _keep(memory: ContextMemory, index: int, number: int, context: list[_Download]) -> None:

@@ -21,14 +21,14 @@ import torch
 from sfc_cli.core.propagation.tracks import blend
 from sfc_cli.data.frames import Frame
 from sfc_cli.data.jhmdb import read_joints
-from sfc_cli.data.masks import read_ids
+from sfc_cli.data.masks import Ids, read_ids
 from sfc_cli.data.object_table import ObjectTable, frames_waiting
 from sfc_cli.data.results import ResultsFolder
 from sfc_cli.data.soft_labels import SoftLabels
 from sfc_cli.data.videos import FrameStamp, VideoFrame
 from sfc_cli.errors import InputError
 from sfc_cli.inference.anchors import MaskAnchors
-from sfc_cli.inference.certainty import CertaintyLog, listed
+from sfc_cli.inference.certainty import CertaintyLog, kept_lines, listed
 from sfc_cli.inference.concurrency import ReadAhead, WriteBehind
 from sfc_cli.inference.outputs import Output, SequenceWriter, open_outputs, with_stored_mask
 from sfc_cli.inference.propagator import Labelled, VideoPropagator
@@ -121,7 +121,7 @@ class SequenceRun:
                 frames_per_second=self.sequence.frames_per_second,
                 has_masks=True,
             )
-            count = self._write(outputs, self._stored())
+            count = self._write(outputs, self._stored(), self._frames_waiting())
             self._finish(count, count, time.perf_counter() - started)
         remove_state(self.results.resume(self.name))
 
@@ -167,8 +167,9 @@ class SequenceRun:
             table = ObjectTable(self.results.table, self.name, rows=_rows(folder), kept_frames=kept)
         log: CertaintyLog | None = None
         if isinstance(self.sequence.anchors, MaskAnchors):
-            painted = {index - self.sequence.without_result for index in self.sequence.anchors.masks}
-            log = CertaintyLog(folder / "certainty.jsonl", self.sequence.anchors.objects, painted, kept)
+            log = CertaintyLog(
+                _certainty(folder), self._painted, both_ways=self.sequence.both_ways, kept_frames=kept
+            )
 
         def outputs() -> list[Output]:
             opened = open_outputs(
@@ -181,7 +182,10 @@ class SequenceRun:
             )
             return opened if log is None else [*opened, log]
 
-        count = self._write(outputs, self._labelled(propagator, memory, folder))
+        height, width = propagator.label_size(self.sequence.input_size, self.sequence.anchors)
+        # Labels of pixels may be larger than their frame.
+        waiting = self._frames_waiting(4 * self.sequence.anchors.label_count * height * width)
+        count = self._write(outputs, self._labelled(propagator, memory, folder), waiting)
         remove_state(folder)
         seconds = time.perf_counter() - started
         # An interrupted run made the others, in a time of its own.
@@ -208,9 +212,12 @@ class SequenceRun:
         height, width = propagator.label_size(self.sequence.input_size, anchors)
         lost = anchors.lost_at(height, width)
         if lost:
+            larger = "a larger `size`"
+            has_cells = propagator.settings.label_patch == 1
+            remedy = f"the `protocol` improved, or {larger}" if has_cells else larger
             self.progress.say(
                 f"{self.name}: {listed(lost)} too small for the {height}×{width} labels of a frame and will "
-                "be lost. Use the `protocol` improved, or a larger `size`.",
+                f"be lost. Use {remedy}.",
                 part=self.name,
                 too_small=lost,
             )
@@ -224,6 +231,7 @@ class SequenceRun:
         """Return what an interrupted run left, or an empty memory if its files are not all there."""
         # A long memory reaches back to frames that no state keeps: such a run starts over.
         if not isinstance(self.sequence.anchors, MaskAnchors) or self.record.settings.long_memory:
+            remove_state(folder)
             return None
         memory = ContextMemory(open_state(folder, self._key()), context_frames)
         if memory.done and not self._has_results_of(memory.done, folder):
@@ -247,7 +255,15 @@ class SequenceRun:
             and has_all(self.results.mask)
             and (not self.choice.soft or has_all(self.results.soft))
             and (not self.choice.objects or len(waiting) == count)
+            and kept_lines(_certainty(folder), self._painted, count) is not None
         )
+
+    @property
+    def _painted(self) -> dict[int, Ids]:
+        """The objects of each painted frame, by its index among those that have a result."""
+        anchors, before = self.sequence.anchors, self.sequence.without_result
+        assert isinstance(anchors, MaskAnchors)
+        return {index - before: shown for index, shown in anchors.shown.items()}
 
     def _key(self) -> str:
         """Return what tells this sequence with these settings and masks from any other."""
@@ -262,11 +278,11 @@ class SequenceRun:
                 digest.update(f"{path} {state.st_size} {state.st_mtime_ns}".encode(errors="surrogateescape"))
         return digest.hexdigest()
 
-    def _write(self, open_them: Callable[[], list[Output]], stream: Stamped) -> int:
-        """Hand a stream to the outputs; return how many frames it had."""
+    def _write(self, open_them: Callable[[], list[Output]], stream: Stamped, waiting: int) -> int:
+        """Hand a stream to the outputs, so many frames of which may wait; return how many it had."""
         count = 0
         # The stream's reader must stop before its thread outlives the run.
-        with closing(WriteBehind(_WRITERS, self._frames_waiting)) as writing, closing(stream):
+        with closing(WriteBehind(_WRITERS, waiting)) as writing, closing(stream):
             writer = SequenceWriter(open_them(), writing)
             try:
                 for stamp, labelled in stream:
@@ -281,7 +297,7 @@ class SequenceRun:
 
     def _stored(self) -> Stamped:
         """Give all frames that have a mask on disk."""
-        with closing(ReadAhead(self.sequence.frames.read(), self._frames_waiting)) as frames:
+        with closing(ReadAhead(self.sequence.frames.read(), self._frames_waiting())) as frames:
             for index, video_frame in enumerate(frames):
                 path = self.results.mask(self.name, video_frame.stamp.name)
                 if path.is_file():
@@ -296,7 +312,7 @@ class SequenceRun:
                 self._propagate_backwards(propagator, anchors, store, folder / "backwards")
                 join = partial(_join, anchors, store)
             frames = stack.enter_context(
-                closing(ReadAhead(self.sequence.frames.read(), self._frames_waiting))
+                closing(ReadAhead(self.sequence.frames.read(), self._frames_waiting()))
             )
             stamps: deque[FrameStamp] = deque()
             for tracked in propagator.track(
@@ -334,7 +350,7 @@ class SequenceRun:
             self.progress.advance(self.name, len(stamps))
             return
         backwards = self.sequence.frames.read_backwards(stamps)
-        with closing(ReadAhead(backwards, self._frames_waiting)) as frames:
+        with closing(ReadAhead(backwards, self._frames_waiting())) as frames:
             for tracked in propagator.track(
                 (video_frame.frame for video_frame in frames),
                 anchors.reversed(len(stamps)),
@@ -348,10 +364,9 @@ class SequenceRun:
                     tracked.keep()
                 self.progress.advance(self.name)
 
-    @property
-    def _frames_waiting(self) -> int:
+    def _frames_waiting(self, label_bytes: int = 0) -> int:
         height, width = self.sequence.frames.size
-        return max(2, min(_MOST_WAITING, _BYTES_WAITING // (3 * height * width)))
+        return max(2, min(_MOST_WAITING, _BYTES_WAITING // (3 * height * width + label_bytes)))
 
 
 def _join(
@@ -382,3 +397,8 @@ def _noted(frames: Iterable[VideoFrame], stamps: deque[FrameStamp]) -> Iterator[
 def _rows(folder: Path) -> Path:
     """Return where the rows of the objects wait while a sequence is unfinished."""
     return folder / "rows.csv"
+
+
+def _certainty(folder: Path) -> Path:
+    """Return where the numbers of the certainty lie while a sequence is unfinished."""
+    return folder / "certainty.jsonl"

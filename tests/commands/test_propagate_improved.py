@@ -183,3 +183,44 @@ def test_long_memory__is_a_part_of_its_own(shots: Path, first: Path) -> None:
     assert _record("with")["settings"]["long_memory"] == 2
     last = f"shots/{FRAMES - 1:05d}.png"
     assert not np.array_equal(read_ids(Path("without", last)), read_ids(Path("with", last)))
+
+
+def test_least_sure__a_frame_whose_name_is_a_plain_number(first: Path) -> None:
+    shots = write_images(Path("plain"), make_frames(4))
+    for path in sorted(shots.iterdir()):
+        path.rename(shots / f"{int(path.stem) + 1}.png")
+    said = _run(shots, "--mask", first, "--fc", "random18", "-o", "out").stderr
+    # A plain number is a frame's number from 0 on; the file 2.png is frame 1.
+    number = int(_record()["sequences"]["plain"]["least_sure"]["frame"]) - 1
+    assert f"add a mask there: --mask {number}:FILE" in said
+
+
+@pytest.mark.parametrize(("at", "is_named"), [(FRAMES - 1, False), (FRAMES - 2, True)])
+def test_never_seen__only_where_it_could_have_been(shots: Path, first: Path, at: int, is_named: bool) -> None:
+    mask = np.zeros_like(mask_of(0))
+    mask[50:52, 3:5] = 7
+    write_mask(Path("last.png"), mask)
+    said = _run(shots, "--mask", first, "--mask", f"{at}:last.png", "--fc", "random18", "-o", "out").stderr
+    assert ("object 7 is never seen" in said) == is_named
+    assert ("never_seen" in _record()["sequences"]["shots"]) == is_named
+
+
+def test_long_memory__is_refused_before_anything_is_written(shots: Path, first: Path) -> None:
+    arguments = [shots, "--mask", first, "--fc", "random18", "--backend", "reference", "--long-memory", "2"]
+    result = CliRunner().invoke(app, ["propagate", *map(str, arguments), "-o", "out"])
+    assert result.exit_code == 2
+    assert "--long-memory needs the --backend windowed or fused" in result.stderr
+    assert not Path("out").exists()
+
+
+def test_small_objects__of_the_improved_protocol_need_larger_frames(shots: Path) -> None:
+    mask = mask_of(0)
+    for identity in range(30, 60):
+        mask[2 * (identity - 30), 95] = identity
+    write_mask(Path("dots.png"), mask)
+    arguments = [shots, "--mask", "dots.png", "--fc", "random18", "--size", "16", "-o", "out"]
+    said = _run(*arguments, "--protocol", "improved", "--channels", "24", "--label-patch", "2").stderr
+    (line,) = [line for line in said.splitlines() if "too small" in line]
+    assert "and will be lost. Use a larger --size." in line
+    # Twenty are named, the rest are counted.
+    assert " more are too small" in line

@@ -320,3 +320,33 @@ def test_propagate__the_improved_protocol_goes_on_both_ways(calls: list[int]) ->
     calls[:] = [0, -1]
     assert _run("out", *arguments) == 0
     _compare("out", _files("whole"))
+
+
+@pytest.mark.parametrize("harm", [lambda path: path.unlink(), lambda path: path.write_text('["0000')])
+def test_propagate__how_sure_finished_frames_were_is_lost(
+    calls: list[int], harm: Callable[[Path], object]
+) -> None:
+    arguments = [*_images(), *LONG]
+    assert _run("whole", *arguments) == 0
+    calls[:] = [0, 6]
+    assert _run("out", *arguments) == 130
+    (log,) = Path("out").rglob("certainty.jsonl")
+    harm(log)
+    calls[:] = [0, -1]
+    assert _run("out", *arguments) == 0
+    _compare("out", _files("whole"))
+    whole, found = (json.loads(Path(folder, "run.json").read_text()) for folder in ("whole", "out"))
+    assert found["sequences"]["shots"]["least_sure"] == whole["sequences"]["shots"]["least_sure"]
+
+
+def test_propagate__a_long_memory_starts_over_both_ways(calls: list[int]) -> None:
+    last = write_mask_of(Path("last.png"), FRAMES - 2)
+    arguments = [*_images(), "--mask", f"{FRAMES - 2}:{last}", "--both-ways", *LONG, "--long-memory", "1"]
+    assert _run("whole", *arguments) == 0
+    count = calls[0]
+    calls[:] = [0, 6]
+    assert _run("out", *arguments) == 130
+    calls[:] = [0, -1]
+    assert _run("out", *arguments) == 0
+    assert calls[0] == count
+    _compare("out", _files("whole"))

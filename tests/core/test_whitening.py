@@ -53,3 +53,23 @@ def test_fit_whitening__gives_unit_vectors_and_at_most_the_channels_there_are() 
 def test_fit_whitening__a_frame_of_one_colour_stays_finite() -> None:
     features = torch.full((1, 6, 4, 5), 6**-0.5)
     assert fit_whitening(features[0], 4, 0.5)(features).isfinite().all()
+
+
+def test_fit_whitening__directions_that_the_frame_lacks_do_not_drown_the_others() -> None:
+    features = _features()
+    features[0, 3] = 0
+    whitening = fit_whitening(functional.normalize(features[:1], dim=1)[0], 12, 0.0)
+    scales = whitening.projection.norm(dim=1)
+    assert scales.max() / scales.median() < 1e4
+
+
+def test_fit_whitening__a_device_without_float64() -> None:
+    class OnDevice(Tensor):
+        def double(self, *_: object) -> Tensor:
+            raise TypeError("no float64 here")
+
+        def cpu(self, *_: object) -> Tensor:
+            return self.as_subclass(Tensor)
+
+    features = _features()[0].as_subclass(OnDevice)
+    assert fit_whitening(features, 4, 0.5).projection.shape == (4, 12)

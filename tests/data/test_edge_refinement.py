@@ -58,3 +58,13 @@ def test_refine_edges__without_colours_stays_finite_and_sums_up() -> None:
     refined = refine_edges(labels, np.full((80, 100, 3), 255, np.uint8), 0.5)
     assert refined.shape == labels.shape
     np.testing.assert_allclose(refined.sum(0), 1, atol=1e-3)
+
+
+def test_refine_edges__stays_in_0_to_1() -> None:
+    labels = np.zeros((2, 64, 96), np.float32)
+    labels[1, 20:40, 30:60] = 1
+    labels[0] = 1 - labels[1]
+    frame = (labels[1, ..., None] * 200).astype(np.uint8).repeat(3, 2)
+    refined = refine_edges(labels, frame, 0.5)
+    assert refined.min() >= 0
+    assert refined.max() <= 1

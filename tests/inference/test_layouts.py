@@ -130,3 +130,28 @@ def test_propagate__jhmdb_without_frames(jhmdb: Path, tmp_path: Path) -> None:
     assert result.exit_code == 3
     assert "No frames" in result.output
     assert not (tmp_path / "out").exists()
+
+
+def test_propagate__improved_joints_are_whitened_and_nothing_else(jhmdb: Path, tmp_path: Path) -> None:
+    whitened = ("--whitening", "0.5", "--channels", "96")
+    choices = {"whitened": whitened, "improved": ("--protocol", "improved"), "published": ()}
+    joints = {}
+    for name, options in choices.items():
+        out = tmp_path / name
+        _run("propagate", "--data", str(jhmdb), "--fc", "random18", "--output", str(out), *options)
+        joints[name] = read_joints(ResultsFolder(out).joints("walk/one"))
+    np.testing.assert_array_equal(joints["improved"], joints["whitened"])
+    assert not np.array_equal(joints["published"], joints["whitened"])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [(), ("--label-patch", "1"), ("--edge-refinement", "0"), ("--long-memory", "1"), ("--size", "96")],
+)
+def test_propagate__improved_vip_parts(vip: Path, tmp_path: Path, options: tuple[str, ...]) -> None:
+    out = tmp_path / "out"
+    choice = ("--protocol", "improved", "--context-frames", "2", *options)
+    _run("propagate", "--data", str(vip), "--fc", "random18", "--output", str(out), *choice)
+    masks = [read_ids(out / "person" / f"{t:012d}.png") for t in range(FRAMES)]
+    assert {mask.shape for mask in masks} == {(96, 128)}
+    assert {4, 8} <= set(np.unique(masks[-1]).tolist())

@@ -11,7 +11,7 @@ from sfc_cli.core.propagation import propagate_labels
 from sfc_cli.data.soft_labels import enlarge_to_mask, shrink_mask
 from sfc_cli.errors import InputError
 from sfc_cli.inference.anchors import MaskAnchors
-from sfc_cli.inference.propagator import VideoPropagator, _affordable_patch
+from sfc_cli.inference.propagator import VideoPropagator, _affordable_patch, _warn_once
 from sfc_cli.settings.propagation import PropagationSettings
 
 SETTINGS = PropagationSettings(top_k=4, radius=3.0, temperature=0.1, context_frames=3)
@@ -142,8 +142,16 @@ def test_affordable_patch__bounds_the_memory(
     objects: int, cells: int, patch: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = PropagationSettings(whitening=0.5, label_patch=8)
-    found = _affordable_patch(settings, cells, 1 + objects)
+    _warn_once.cache_clear()
+    # Asked before a run and on each of its ways.
+    for _ in range(3):
+        found = _affordable_patch(settings, cells, 1 + objects)
     assert found == patch
     assert 2 * 21 * cells * (1 + objects) * found**2 < 3e9
     # Narrower patches are told, with what the wide ones would have taken.
-    assert ("objects: a cell carries" in caplog.text) == (patch < 8)
+    assert caplog.text.count("planes of labels: a cell carries") == (patch < 8)
+
+
+def test_affordable_patch__a_long_memory_counts() -> None:
+    settings = PropagationSettings(label_patch=8, long_memory=5)
+    assert _affordable_patch(settings, 6420, 101) == 4

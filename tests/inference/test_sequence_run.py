@@ -15,6 +15,8 @@ from sfc_cli.core.ranks import Ranks
 from sfc_cli.data.masks import read_ids
 from sfc_cli.data.results import ResultsFolder
 from sfc_cli.errors import InputError
+from sfc_cli.inference import sequence_run
+from sfc_cli.inference.concurrency import WriteBehind
 from sfc_cli.inference.propagator import Tracked, VideoPropagator
 from sfc_cli.inference.record import RunRecord
 from sfc_cli.inference.run import Run
@@ -90,3 +92,21 @@ def test_propagate__too_small_a_card_names_the_sequence_and_keeps_the_others(
     assert "`device` cpu" in caught.value.hint
     assert card.tries == [8, 8, 4, 2, 1]
     assert len(list((tmp_path / "out" / "first").glob("*.png"))) == 4
+
+
+@pytest.mark.parametrize(("patch", "expected"), [(1, 9), (8, 2)])
+def test_propagate__labels_of_pixels_wait_in_bounded_memory(
+    make_davis: MakeDavis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patch: int, expected: int
+) -> None:
+    waiting = []
+
+    def write_behind(threads: int, most: int) -> WriteBehind:
+        waiting.append(most)
+        return WriteBehind(threads, most)
+
+    monkeypatch.setattr(sequence_run, "WriteBehind", write_behind)
+    monkeypatch.setattr(sequence_run, "_BYTES_WAITING", 10 * 3 * 48 * 64)
+    settings = PropagationSettings(label_patch=patch)
+    propagator = VideoPropagator(FeatureExtractor([load_encoder("random18")]), settings)
+    _run(make_davis({"first": 2, "second": 2}), tmp_path / "out", propagator)
+    assert waiting == [expected, expected]

@@ -88,7 +88,8 @@ class LabelPropagator:
 
     Args:
         first_features: Unit features of frame 0, [C, h, w].
-        first_labels: Soft labels of frame 0, [K, h, w], on the same device.
+        first_labels: Soft labels of frame 0, [K, p·h, p·w], on the same device; p > 1 makes a cell carry a
+            patch of p × p.
         settings: How labels travel.
         backend: See ``propagate_labels``.
         precision: ``fast`` lets the fused backend take its votes from float16 affinities.
@@ -172,6 +173,17 @@ class LabelPropagator:
         # Behind the last patch its last pixels go on.
         return functional.pad(centred[:, :, half:, half:], (0, half, 0, half), mode="replicate")
 
+    def _follow_border(self, labels: Tensor) -> None:
+        """Let what the first patches carry before the frame's border, in place, be what its pixels are.
+
+        So a frame's labels [K·p², h, w] are those that its pixels say, as in the first frame and where
+        ``remember`` goes on.
+        """
+        half = self._patch // 2
+        patches = labels.unflatten(0, (-1, self._patch, self._patch))  # [K, p, p, h, w]
+        patches[:, :half, :, 0] = patches[:, half : half + 1, :, 0].clone()
+        patches[:, :, :half, :, 0] = patches[:, :, half : half + 1, :, 0].clone()
+
     def remember(self, features: Tensor, labels: Tensor) -> None:
         """Make the next frame context without matching it, because its labels are known.
 
@@ -192,7 +204,7 @@ class LabelPropagator:
         rows = self._memory.flatten(0, 1)  # [(1+F)·N, K]
         result = []
         for query, weights, sources in zip(features, *self._matcher.advance(features), strict=True):
-            labels = None if self._long is None else self._long.labels(query, sources, rows)
+            labels = None if self._long is None else self._long.labels(query, weights, sources, rows)
             if labels is None:
                 labels = functional.embedding_bag(
                     sources, rows, mode="sum", per_sample_weights=weights.to(rows.dtype)
@@ -202,6 +214,8 @@ class LabelPropagator:
             if self._long is not None:
                 self._long.replace(slot, self._frame, query, self._memory[slot])
             self._memory[slot] = labels
+            if self._patch > 1:
+                self._follow_border(self._memory[slot].T.unflatten(1, features.shape[2:]))
             result.append(labels.T.unflatten(1, features.shape[2:]))
         return torch.stack(result)
 
@@ -210,6 +224,8 @@ class LabelPropagator:
         for query in features:
             context_features, context_labels = map(torch.stack, zip(self._first, *self._window, strict=True))
             labels = reference.propagate_frame(query, context_features, context_labels, self.settings)
+            if self._patch > 1:
+                self._follow_border(labels)
             self._window.append((query, labels))
             result.append(labels)
         return torch.stack(result)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sfc_cli.core.propagation.matching import pairs_within_radius
+from sfc_cli.core.propagation.matching import within_radius
 from sfc_cli.settings.propagation import PropagationSettings
 
 # Things move farther in more frames than a window holds.
 _REACH = 2
-_MOST_FRAMES = 12
+MOST_FRAMES = 12
 _QUERIES_AT_ONCE = 256
 
 
@@ -28,7 +28,8 @@ class LongMemory:
         self._settings = settings
         self._distance = settings.long_memory
         _, height, width = first.shape
-        self._near = pairs_within_radius(height, width, _REACH * settings.radius, first.device)  # [N, N]
+        cell = torch.arange(height * width, device=first.device)
+        self._y, self._x = cell // width, cell % width
         # The context as the sources of votes name it: slot · N + cell.
         self._slots = first.new_zeros(1 + settings.context_frames, height * width, len(first))  # [1+F, N, C]
         self._slots[0] = first.flatten(1).T
@@ -46,18 +47,19 @@ class LongMemory:
         leaving = frame - self._settings.context_frames
         if leaving > 0 and leaving % self._distance == 0:
             self._kept[leaving] = (self._slots[slot].clone(), rows.clone())
-            if len(self._kept) > _MOST_FRAMES:
+            if len(self._kept) > MOST_FRAMES:
                 self._distance *= 2
                 self._kept = {
                     index: kept for index, kept in self._kept.items() if index % self._distance == 0
                 }
         self._slots[slot] = features.flatten(1).T
 
-    def labels(self, query: Tensor, sources: Tensor, rows: Tensor) -> Tensor | None:
+    def labels(self, query: Tensor, weights: Tensor, sources: Tensor, rows: Tensor) -> Tensor | None:
         """Label a frame from the best of the window's votes and of the older frames.
 
         Args:
             query: Unit features of the frame, [C, h, w].
+            weights: Of the window's votes, [N, k]; those of weight 0 do not count.
             sources: The window's votes, [N, k], rows of the label memory.
             rows: The label memory, [(1+F)·N, K].
 
@@ -70,22 +72,25 @@ class LongMemory:
         cells = query.flatten(1).T  # [N, C]
         features = torch.cat([kept for kept, _ in self._kept.values()])  # [L·N, C]
         table = torch.cat([rows, *(kept for _, kept in self._kept.values())])  # [(1+F+L)·N, K]
-        near = self._near.repeat(1, len(self._kept))  # [N, L·N]
         result = []
         for part in torch.arange(len(cells), device=query.device).split(_QUERIES_AT_ONCE):
             own = cells[part]  # [q, C]
             window = torch.einsum("qkc,qc->qk", self._slots.flatten(0, 1)[sources[part]], own)
-            older = (own @ features.T).masked_fill_(~near[part], float("-inf"))  # [q, L·N]
-            best, index = older.topk(k, dim=1)
+            window.masked_fill_(weights[part] == 0, float("-inf"))
+            dy, dx = (side[part, None] - side for side in (self._y, self._x))
+            near = within_radius(dy, dx, _REACH * self._settings.radius)  # [q, N]
+            older = own @ features.T  # [q, L·N]
+            older.unflatten(1, (-1, len(cells))).masked_fill_(~near[:, None], float("-inf"))
+            best, index = older.topk(min(k, older.shape[1]), dim=1)
             affinity, chosen = torch.cat([window, best], 1).topk(k, dim=1)  # [q, k]
             candidates = torch.cat([sources[part], index + len(rows)], 1)
-            weights = torch.softmax(affinity / temperature, dim=1)
+            shares = torch.softmax(affinity / temperature, dim=1)
             result.append(
                 torch.nn.functional.embedding_bag(
                     candidates.gather(1, chosen),
                     table,
                     mode="sum",
-                    per_sample_weights=weights.to(table.dtype),
+                    per_sample_weights=shares.to(table.dtype),
                 )
             )
         return torch.cat(result)

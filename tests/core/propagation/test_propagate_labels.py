@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sfc_cli.core.propagation import LabelPropagator, backend_for, propagate_labels
+from sfc_cli.core.propagation.long_memory import LongMemory
 from sfc_cli.core.propagation.matching import pairs_within_radius
 from sfc_cli.errors import UsageError
 from sfc_cli.settings.propagation import PropagationSettings
@@ -232,11 +233,12 @@ def _continued_labels(features: Tensor, first: Tensor, backend: str, at: int, wh
 CONTINUED = PropagationSettings(top_k=5, radius=3.0, temperature=0.1, context_frames=3)
 
 
+@pytest.mark.parametrize("patch", [1, 2, 8])
 @pytest.mark.parametrize("at", range(1, 11))
 @pytest.mark.parametrize("backend", ["reference", "windowed"])
-def test_remember__the_rest_of_a_video_to_the_bit(backend: str, at: int) -> None:
+def test_remember__the_rest_of_a_video_to_the_bit(backend: str, at: int, patch: int) -> None:
     features = exact_features(11, 8, 7, 9, seed=4)
-    first = torch.rand(3, 7, 9, generator=torch.Generator().manual_seed(5))
+    first = torch.rand(3, 7 * patch, 9 * patch, generator=torch.Generator().manual_seed(5))
     propagator = LabelPropagator(features[0], first, CONTINUED, backend=backend)  # type: ignore[arg-type]
     whole = torch.cat([first[None], propagator.step(features[1:])])
     assert torch.equal(_continued_labels(features, first, backend, at, whole), whole[at:])
@@ -252,11 +254,17 @@ def test_label_propagator__patches_are_planes_of_their_own(backend: str, patch: 
     assert found.shape == (6, 3, 5 * patch, 6 * patch)
     # Each pixel of a patch travels as a plane of labels with one value a cell, half a patch before its cell.
     half = patch // 2
-    centred = functional.pad(fine[None], (half, 0, half, 0), mode="replicate")[0, :, :-half, :-half]
+    whole = torch.cat([fine[None], found])
+    centred = functional.pad(whole, (half, 0, half, 0), mode="replicate")[..., :-half, :-half]
     coarse = functional.pixel_unshuffle(centred, patch)
-    plain = LabelPropagator(features[0], coarse, CONTINUED, backend=backend)  # type: ignore[arg-type]
-    expected = functional.pixel_shuffle(plain.step(features[1:]), patch)
-    torch.testing.assert_close(found[:, :, :-half, :-half], expected[:, :, half:, half:], atol=2e-3, rtol=0)
+    for target in range(1, 7):
+        plain = LabelPropagator(features[0], coarse[0], CONTINUED, backend=backend)  # type: ignore[arg-type]
+        for index in range(1, target):
+            plain.remember(features[index], coarse[index])
+        expected = functional.pixel_shuffle(plain.step(features[target][None]), patch)[0]
+        torch.testing.assert_close(
+            whole[target, :, :-half, :-half], expected[:, half:, half:], atol=2e-3, rtol=0
+        )
     # What no patch reaches repeats the last pixels.
     torch.testing.assert_close(found[:, :, -1], found[:, :, -1 - half])
 
@@ -294,3 +302,25 @@ def test_label_propagator__long_memory_is_bounded() -> None:
     assert kept[-1] > 45
     with pytest.raises(UsageError, match="`long_memory` needs"):
         LabelPropagator(features[0], torch.rand(2, 4, 5), settings, backend="reference")
+
+
+def test_label_propagator__long_memory_of_fewer_cells_than_votes() -> None:
+    settings = PropagationSettings(top_k=5, radius=4.0, context_frames=3, long_memory=1)
+    features = exact_features(9, 8, 1, 4, seed=4)
+    propagator = LabelPropagator(features[0], torch.rand(2, 1, 4), settings, backend="windowed")
+    assert propagator.step(features[1:]).isfinite().all()
+
+
+def test_long_memory__votes_of_weight_0_do_not_count() -> None:
+    settings = PropagationSettings(top_k=2, radius=1.0, context_frames=1, long_memory=1)
+    features = functional.normalize(torch.rand(3, 4, 2, 3, generator=torch.Generator().manual_seed(0)), dim=1)
+    memory = LongMemory(features[0], settings)
+    rows = torch.rand(12, 2, generator=torch.Generator().manual_seed(1))
+    memory.replace(1, 1, features[1], rows[6:])
+    memory.replace(1, 2, features[2], rows[6:])
+    # Sources of such votes exist, but mean nothing.
+    weights = torch.tensor([[1.0, 0.0]]).repeat(6, 1)
+    sources = torch.stack([torch.arange(6), torch.full((6,), 7)], dim=1)
+    found = memory.labels(features[0], weights, sources, rows)
+    sources[:, 1] = 9
+    assert torch.equal(found, memory.labels(features[0], weights, sources, rows))  # type: ignore[arg-type]
