@@ -269,9 +269,7 @@ def test_download__from_a_wrong_file(sfc: Command) -> None:
     wrong.write_bytes(checkpoint("resnet50", "sfc"))
     sfc("fc", "--from", str(wrong))
     assert sfc.code == 3
-    assert (
-        sfc.err == f"error: fc: {wrong} has a resnet50, but a resnet18 is needed. Is it the right file?\n"
-    )
+    assert sfc.err == f"error: fc: {wrong} has a resnet50, but a resnet18 is needed. Is it the right file?\n"
     assert sfc.leftovers() == []
 
 
