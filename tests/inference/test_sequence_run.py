@@ -15,7 +15,7 @@ from sfc_cli.core.ranks import Ranks
 from sfc_cli.data.masks import read_ids
 from sfc_cli.data.results import ResultsFolder
 from sfc_cli.errors import InputError
-from sfc_cli.inference import sequence_run
+from sfc_cli.inference import sequence_run, streams
 from sfc_cli.inference.concurrency import WriteBehind
 from sfc_cli.inference.propagator import Tracked, VideoPropagator
 from sfc_cli.inference.record import RunRecord
@@ -105,7 +105,7 @@ def test_propagate__labels_of_pixels_wait_in_bounded_memory(
         return WriteBehind(threads, most)
 
     monkeypatch.setattr(sequence_run, "WriteBehind", write_behind)
-    monkeypatch.setattr(sequence_run, "_BYTES_WAITING", 10 * 3 * 48 * 64)
+    monkeypatch.setattr(streams, "_BYTES_WAITING", 10 * 3 * 48 * 64)
     settings = PropagationSettings(label_patch=patch)
     propagator = VideoPropagator(FeatureExtractor([load_encoder("random18")]), settings)
     _run(make_davis({"first": 2, "second": 2}), tmp_path / "out", propagator)
