@@ -57,7 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, required=True, help="a data set in the DAVIS layout")
+    parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "davis")
     parser.add_argument("--split", default="val")
     parser.add_argument("--sequences", help="only these, separated by commas")
     parser.add_argument("--unseen", default="blackswan,camel,car-shadow,dance-twirl,kite-surf,soapbox")
@@ -68,6 +68,9 @@ def main() -> None:
     parser.add_argument("--height", type=int, help="shrink frames and annotations to this height")
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=VARIANTS)
     options = parser.parse_args()
+    if not options.data.is_dir():
+        print(f"skipped: {options.data} is missing; give a DAVIS folder with --data")
+        return
     with tempfile.TemporaryDirectory() as folder:
         data, count = cut(options, Path(folder) / "data")
         for name in options.variants:
