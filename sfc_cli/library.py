@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sfc_cli.errors import InputError, UsageError
+from sfc_cli.settings.propagation import DEFAULT_SIZE
 
 if TYPE_CHECKING:
     from sfc_cli.evaluation import Report
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
 Ids = npt.NDArray[np.uint8]
 Frame = npt.NDArray[np.uint8]
-
-# What the command does with a video of the user's own: the size that the method was tuned and is scored at.
-DEFAULT_SIZE = 480
 
 
 def load_network(

@@ -1,4 +1,4 @@
-"""How the library tells whoever called it how the work goes on: one protocol for every command."""
+"""The progress protocol: how the library reports to its caller, the same for every command."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Hears how a run, a training, an evaluation or a transfer goes on; displays live in ``commands``.
+    """Receives the progress of a run, training, evaluation or transfer; displays live in ``commands``.
 
     Work has parts, such as sequences or files, that begin, advance and finish; several may be under way at
     once. All methods may be called from any thread.

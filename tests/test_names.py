@@ -50,8 +50,8 @@ def root(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: 
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home))
     for variable in ("SFC_DATA", "SFC_CHECKPOINTS", "SFC_MIRROR"):
         monkeypatch.delenv(variable, raising=False)
-    (tmp_path / "deep" / "work").mkdir(parents=True)
-    monkeypatch.chdir(tmp_path / "deep" / "work")
+    (tmp_path / "deep" / "desk").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "deep" / "desk")
     return tmp_path
 
 
@@ -279,7 +279,7 @@ def test_videos__names_that_lead_out_are_changed(root: Path) -> None:
     assert code == 0, said
     after = snapshot(root)
     assert {path: after[path] for path in before} == before
-    assert all(path.startswith("deep/work/out") for path in after.keys() - before.keys())
+    assert all(path.startswith("deep/desk/out") for path in after.keys() - before.keys())
     assert len(list(Path("out/_x").glob("*.png"))) == FRAMES
 
 
@@ -373,10 +373,10 @@ def test_convert__names_in_coco(root: Path, field: str, name: str) -> None:
     before = snapshot(root)
     code, said = sfc("convert", "in.json", "out")
     after = snapshot(root)
-    # Tools write whole paths: of a file's, the last folder and the name count.
+    # Tools write whole paths: only the last folder and the file name are used.
     assert code == 3 or (code == 0 and field == "file_name"), said
     changed = {path for path in before | after if before.get(path) != after.get(path)}
-    assert all(path.startswith("deep/work/out") for path in changed)
+    assert all(path.startswith("deep/desk/out") for path in changed)
     if code == 3:
         assert not changed
 

@@ -171,4 +171,4 @@ def _farewell(outcome: Outcome) -> str:
         return f"finished after {outcome.step:,} steps: {network}; try `sfc propagate --fc {network}`"
     why = "stopped by a signal" if outcome.ending == "signal" else "stopped at --steps"
     taken = f"{outcome.step:,} of {outcome.total_steps:,} steps"
-    return f"{why} after {taken}; saved: {network}; go on with --resume"
+    return f"{why} after {taken}; saved: {network}; continue with --resume"

@@ -10,7 +10,7 @@ from sfc_cli.commands import options
 from sfc_cli.commands import propagate_options as own
 from sfc_cli.commands.options import Checkpoints, Debug, Verbose
 from sfc_cli.errors import UsageError
-from sfc_cli.settings.propagation import OutputChoice, SettingsChoice
+from sfc_cli.settings.propagation import DEFAULT_SIZE, OutputChoice, SettingsChoice
 
 if TYPE_CHECKING:
     from sfc_cli.inference.own_video import OwnVideo
@@ -146,7 +146,7 @@ def _open_video(
             every=None if every is None else parse_moment(every, "every"),
         ),
         both_ways=both_ways,
-        size=own.DEFAULT_SIZE if size is None else size or None,
+        size=DEFAULT_SIZE if size is None else size or None,
         enlarge=enlarge,
         frames_per_second=fps,
     )

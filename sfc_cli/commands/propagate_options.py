@@ -8,7 +8,17 @@ from typing import Annotated, Any, get_args
 import typer
 from typer.core import TyperCommand
 
-from sfc_cli.settings.propagation import PRESETS, Backend, BatchNormMode, OverlayKind, Precision, Protocol
+from sfc_cli.settings.propagation import (
+    DEFAULT_SIZE,
+    LABEL_PATCHES,
+    PRESETS,
+    Backend,
+    BatchNormMode,
+    OverlayKind,
+    Precision,
+    Protocol,
+    improved,
+)
 
 
 def _defaults(name: str) -> str:
@@ -22,8 +32,10 @@ def _defaults(name: str) -> str:
     return f"[default: {'; '.join(parts)}]"
 
 
-# Frames of the user's own videos are shrunk to the size that the method was tuned and is scored at.
-DEFAULT_SIZE = 480
+def _improved_default(name: str) -> str:
+    """Return the default of a part that only the improved protocol uses."""
+    return f"[default: {getattr(improved(PRESETS['single']), name):g} improved]"
+
 
 VideoFiles = Annotated[
     list[str] | None,
@@ -154,20 +166,27 @@ ProtocolName = Annotated[
 ]
 Whitening = Annotated[
     float | None,
-    typer.Option(help="Shrinkage of the covariance that features are whitened with. [default: 0.5 improved]"),
+    typer.Option(
+        help="Shrinkage of the covariance that features are whitened with. " + _improved_default("whitening")
+    ),
 ]
 Channels = Annotated[
-    int | None, typer.Option(help="Leading channels kept of whitened features. [default: 96 improved]")
+    int | None,
+    typer.Option(help="Leading channels kept of whitened features. " + _improved_default("channels")),
 ]
 LabelPatch = Annotated[
     int | None,
     typer.Option(
-        help="Side of the patch of pixels whose labels a cell carries: 1, 2, 4 or 8. [default: 8 improved]"
+        help="Side of the patch of pixels whose labels a cell carries: "
+        f"{', '.join(map(str, LABEL_PATCHES[:-1]))} or {LABEL_PATCHES[-1]}. "
+        + _improved_default("label_patch")
     ),
 ]
 EdgeRefinement = Annotated[
     float | None,
-    typer.Option(help="Share of the labels that follows the frame's edges. [default: 0.5 improved]"),
+    typer.Option(
+        help="Share of the labels that follows the frame's edges. " + _improved_default("edge_refinement")
+    ),
 ]
 LongMemory = Annotated[
     int | None,

@@ -129,7 +129,7 @@ class ObjectTable:
         self._waiting.unlink(missing_ok=True)
 
     def abandon(self) -> None:
-        """Stop; rows that wait beside the table are removed."""
+        """Stop, and remove the pending rows beside the table."""
         # What the file still held may find no room.
         with contextlib.suppress(OSError):
             self._rows.close()
@@ -138,7 +138,7 @@ class ObjectTable:
 
 
 def frames_waiting(path: Path) -> list[str]:
-    """Return the frames, in order, of which a file of rows that wait has some; none if there is no file."""
+    """Return the frames, in order, that have pending rows in a file; none if the file is missing."""
     return [frame for frame, _ in groupby(_waiting_rows(path), _frame_of)]
 
 
@@ -151,7 +151,7 @@ def _cut_rows(path: Path, frame_count: int) -> None:
 
 
 def _waiting_rows(path: Path) -> Iterator[list[str]]:
-    """Yield the rows that wait, as far as the file is whole."""
+    """Yield the pending rows, as far as the file is whole."""
     with (
         contextlib.suppress(FileNotFoundError, ValueError, csv.Error),
         path.open(encoding="utf-8", newline="") as stream,

@@ -23,7 +23,7 @@ TABLE_NAME = "objects.csv"
 OVERLAY_FOLDER, CUTOUT_FOLDER, SOFT_FOLDER = "overlay", "cutout", "soft"
 # Folders of extras, beside which the folders of masks lie.
 EXTRA_FOLDERS = (OVERLAY_FOLDER, CUTOUT_FOLDER, SOFT_FOLDER)
-# Where an interrupted run keeps what it needs to go on.
+# Where an interrupted run keeps what it needs to continue.
 RESUME_FOLDER = ".resume"
 # A sequence of such a name would mix its masks with what lies there.
 RESERVED_NAMES = frozenset({*EXTRA_FOLDERS, RESUME_FOLDER, TABLE_NAME, RECORD_NAME})
@@ -88,7 +88,7 @@ class ResultsFolder:
         return inside(self._extras(SOFT_FOLDER, sequence), f"{frame}.npz")
 
     def resume(self, sequence: str) -> Path:
-        """Return the folder of what an interrupted run needs to go on with a sequence."""
+        """Return the folder of what an interrupted run needs to continue a sequence."""
         # One folder for each, never one in another's: the first to finish would remove both.
         return inside(self.root / RESUME_FOLDER, sequence.replace("%", "%25").replace("/", "%2F"))
 

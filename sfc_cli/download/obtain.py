@@ -151,7 +151,7 @@ class _Job:
     Args:
         entry: What to obtain.
         request: How.
-        progress: Hears how it goes on, under the entry's name.
+        progress: Receives the progress, under the name of the entry.
     """
 
     def __init__(self, entry: Entry, request: Request, progress: Progress) -> None:

@@ -141,7 +141,7 @@ class Transfer:
     Args:
         name: What progress calls the file.
         part: The part file; what it already holds of this very file is kept.
-        progress: Hears of bytes and of every new try.
+        progress: Receives bytes and every retry.
         patience: When to try again and when to give up.
         size: The file's size in bytes if the catalogue knows it.
     """

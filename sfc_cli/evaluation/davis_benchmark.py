@@ -48,10 +48,10 @@ def evaluate_davis(
         task: ``semi-supervised`` scores each id against the same id, without the first and the last frame;
             ``unsupervised`` finds the best proposal for each object, over all frames, without void pixels.
         allow_missing: Score a sequence without results as zero instead of refusing.
-        progress: Hears how many frames are scored.
+        progress: Receives the number of scored frames.
 
     Raises:
-        InputError: If a file is missing, damaged or does not fit; all such files are told at once.
+        InputError: If a file is missing, damaged or does not fit; the message names all of them.
         UsageError: If an argument is out of its range, or SciPy is missing for the unsupervised task.
     """
     data, results = Path(data), Path(results)

@@ -47,10 +47,10 @@ def evaluate_youtube_vos(
         sequences: Score only these videos.
         workers: How many processes; None for one a core.
         allow_missing: Score a video without results as zero instead of refusing.
-        progress: Hears how many frames are scored.
+        progress: Receives the number of scored frames.
 
     Raises:
-        InputError: If a file is missing, damaged or does not fit; all such files are told at once.
+        InputError: If a file is missing, damaged or does not fit; the message names all of them.
     """
     data, results = Path(data), Path(results)
     annotations = find_annotations(data, split)
@@ -127,10 +127,10 @@ def evaluate_folder(
         sequences: Score only these, by their path below ``data``; for ``data`` itself its name.
         workers: How many processes; None for one a core.
         allow_missing: Score a sequence without results as zero instead of refusing.
-        progress: Hears how many frames are scored.
+        progress: Receives the number of scored frames.
 
     Raises:
-        InputError: If a file is missing, damaged or does not fit; all such files are told at once.
+        InputError: If a file is missing, damaged or does not fit; the message names all of them.
     """
     data, results = Path(data), Path(results)
     if not data.is_dir():

@@ -35,7 +35,7 @@ def evaluate_jhmdb(
         sequences: Score only these, as ``<action>/<video>``.
 
     Raises:
-        InputError: If a file is missing, damaged or does not fit; all such files are told at once.
+        InputError: If a file is missing, damaged or does not fit; the message names all of them.
         UsageError: If SciPy, which reads the annotations, is not installed.
     """
     data, results = Path(data), Path(results)

@@ -48,7 +48,7 @@ def evaluate_masks(
         results: The folder of the results.
         workers: How many processes; None for one a core.
         allow_missing: Whether to score a sequence without results as zero instead of refusing.
-        progress: Hears how many frames are scored.
+        progress: Receives the number of scored frames.
         strangers_allowed: Whether a result may have ids that are not objects.
 
     Raises:

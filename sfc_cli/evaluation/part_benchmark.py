@@ -49,10 +49,10 @@ def evaluate_vip(
         split: The list of videos; all annotated videos if there is none.
         sequences: Score only these videos.
         workers: How many processes; None for one a core.
-        progress: Hears how many frames are scored.
+        progress: Receives the number of scored frames.
 
     Raises:
-        InputError: If a file is missing, damaged or does not fit; all such files are told at once.
+        InputError: If a file is missing, damaged or does not fit; the message names all of them.
     """
     data, results = Path(data), Path(results)
     dataset = VipDataset(root=data)

@@ -48,7 +48,7 @@ class SequencePlan:
 class Problems:
     """Everything that is wrong with the input, so that a user hears of all of it at once.
 
-    Problems of one kind in one sequence are told as one.
+    Problems of one kind in one sequence become one message.
     """
 
     found: dict[tuple[str, str], list[str]] = field(default_factory=dict)

@@ -51,7 +51,7 @@ def work_on_frames(
         work: A function of a module.
         plans: The sequences; no long one comes last, because all are cut into jobs of a few frames.
         workers: See ``in_processes``.
-        progress: Hears how many frames are done; None if nobody follows.
+        progress: Receives the number of finished frames; None for no progress.
     """
     jobs = _split_into_jobs(plans)
     # If every sequence is missing, there is nothing to follow.

@@ -1,4 +1,4 @@
-"""What an interrupted run leaves on disk, so that it goes on where it stopped and no pixel differs.
+"""What an interrupted run leaves on disk, so that it continues where it stopped and no pixel differs.
 
 Features are computed again from the window's frames; labels cannot be, since masks keep only the strongest.
 """

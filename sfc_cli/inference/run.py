@@ -144,7 +144,7 @@ class Run:
         A sequence that fails does not stop the others.
 
         Args:
-            progress: Hears of the progress.
+            progress: Receives the progress.
             choice: What to write beside the masks.
             overwrite: Replace other results; propagate complete sequences again.
 

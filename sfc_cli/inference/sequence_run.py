@@ -48,7 +48,7 @@ class SequenceRun:
         results: The results folder.
         record: The run's record.
         choice: What to write beside the masks.
-        progress: Hears of every frame.
+        progress: Receives every frame.
     """
 
     sequence: FrameSequence
@@ -123,7 +123,7 @@ class SequenceRun:
     def propagate(self, propagator: VideoPropagator) -> None:
         """Propagate the labels, write everything and enter it into the record.
 
-        What an interrupted run finished stays. Where a card's memory is too small, it goes on with fewer
+        What an interrupted run finished stays. Where a card's memory is too small, it continues with fewer
         frames at once.
 
         Raises:

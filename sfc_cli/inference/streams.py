@@ -39,7 +39,7 @@ class SequenceStream:
     Args:
         sequence: Whose frames.
         results: Where the masks of finished frames lie.
-        progress: Hears of the frames of the pass backwards.
+        progress: Receives the frames of the backward pass.
     """
 
     sequence: FrameSequence

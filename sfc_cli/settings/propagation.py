@@ -14,6 +14,8 @@ Precision = Literal["exact", "fast"]
 OverlayKind = Literal["video", "frames", "gif"]
 Protocol = Literal["published", "improved"]
 LABEL_PATCHES = (1, 2, 4, 8)
+# The short side that the method was tuned and is scored at; frames of your own video are resized to it.
+DEFAULT_SIZE = 480
 
 # A window's features are held in memory: longer ones are a slip of the hand.
 MOST_CONTEXT_FRAMES = 1000

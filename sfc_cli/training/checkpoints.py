@@ -1,4 +1,4 @@
-"""The two files of a training: the network in the published layout, and everything needed to go on."""
+"""The two files of a training: the network in the published layout, and everything needed to resume."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FORMAT = 1
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """What a state must agree with before a training may go on from it.
+    """What a state must agree with before a training resumes from it.
 
     Args:
         settings: The training's settings.
@@ -56,7 +56,7 @@ class Identity:
 def save_state(
     path: Path, identity: Identity, step: int, model: Correspondence, optimizer: torch.optim.Optimizer
 ) -> None:
-    """Write everything that a training needs to go on, whole or not at all.
+    """Write everything that a training needs to resume, whole or not at all.
 
     The workers have no state of their own: the seed and the position, which is the step, decide every frame
     and crop.

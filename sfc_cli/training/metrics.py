@@ -1,4 +1,4 @@
-"""What is told about a running training: to the caller, a file, and TensorBoard and W&B where wanted."""
+"""Reports of a running training: to the caller, a file, and TensorBoard and W&B if asked for."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class ProgressWatcher:
     """Tells the caller, with speeds averaged over the last steps.
 
     Args:
-        progress: Hears each step.
+        progress: Receives every step.
         first_step: Steps taken before this run.
         stop_step: The step to stop before.
     """

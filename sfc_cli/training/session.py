@@ -57,7 +57,7 @@ def pretrain(
         settings: The training's settings.
         data: A data set's name or path.
         output: The folder of checkpoints, metrics and settings.
-        progress: Hears about the data and every step, in the leading process of several.
+        progress: Receives the data and every step, in the leading process only.
         device: See ``resolve_device``.
         resume: Go on from ``output`` if it has a state, else start.
         overwrite: Start again though ``output`` has a state.

@@ -67,7 +67,7 @@ def test_pretrain__trains_resumes_and_gives_a_readable_network(tmp_path: Path) -
     write_frames(tmp_path / "set" / "a")
     result = pretrain("--data", tmp_path / "set", "-o", "out", *TINY, "--steps", "3")
     assert result.exit_code == 0, result.output
-    for expected in ("videos", "frames per video", "effective batch 2", "step 3/4", "go on with --resume"):
+    for expected in ("videos", "frames per video", "effective batch 2", "step 3/4", "continue with --resume"):
         assert expected in result.output
     result = pretrain("--data", tmp_path / "set", "-o", "out", *TINY, "--resume")
     assert result.exit_code == 0, result.output

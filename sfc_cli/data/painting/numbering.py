@@ -110,7 +110,7 @@ def _number_colours(
     """Number the objects of coloured masks.
 
     If all their colours are in the DAVIS palette, the palette gives the ids. Otherwise the largest object of
-    the first mask is 1, and the counting goes on from mask to mask.
+    the first mask is 1, and the numbers continue from mask to mask.
     """
     backgrounds = [legend.background(painting.flat) for painting in paintings]
     objects = [
