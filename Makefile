@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 
 help:
 	@echo "make install   set up $(VENV) with sfc and the development tools"
-	@echo "make demo      propagate the bundled sample's first mask, print its scores"
+	@echo "make demo      propagate the bundled sample's first mask by both protocols, print the scores"
 	@echo "make test      run the tests"
 	@echo "make check     format check, lint and type check"
 	@echo "make bench     run every benchmark (minutes to hours)"
@@ -23,7 +23,8 @@ install: $(VENV)/.installed
 
 demo: install
 	$(BIN)/sfc propagate --data sample --output results/demo --overlay --overwrite
-	$(BIN)/sfc evaluate davis --data sample --results results/demo
+	$(BIN)/sfc propagate --data sample --output results/demo-published --overlay --overwrite --protocol published
+	$(BIN)/sfc evaluate davis --data sample --results results/demo --compare results/demo-published
 	@echo "Overlays: results/demo/overlay"
 
 test: install

@@ -35,8 +35,9 @@ def load_network(
     context_frames: int | None = None,
     fusion_weight: float | None = None,
     batchnorm: BatchNormMode | None = None,
-    protocol: Protocol = "published",
+    protocol: Protocol = "improved",
     whitening: float | None = None,
+    shallow_weight: float | None = None,
     channels: int | None = None,
     label_patch: int | None = None,
     edge_refinement: float | None = None,
@@ -59,9 +60,10 @@ def load_network(
         context_frames: How many frames before the target vote, besides the first.
         fusion_weight: The paper's λ, the weight of the fine-grained features.
         batchnorm: ``released`` or ``checkpoint``, see ``load_encoder``.
-        protocol: ``published`` repeats the paper's procedure to the bit, ``improved`` changes it for better
-            masks from the same weights; what follows are its parts, see ``PropagationSettings``.
+        protocol: ``improved`` gives better masks from the same weights, ``published`` repeats the paper's
+            procedure to the bit; what follows are the parts of the former, see ``PropagationSettings``.
         whitening: Shrinkage of the whitened features' covariance, 0…1.
+        shallow_weight: Weight of the fine-grained network's earlier layers beside its last one.
         channels: Leading channels kept of whitened features.
         label_patch: Side of the patch of pixels whose labels a cell carries: 1, 2, 4 or 8.
         edge_refinement: Share of the labels that follows the frame's edges, 0…1.
@@ -90,6 +92,7 @@ def load_network(
             fusion_weight=fusion_weight,
             batchnorm=batchnorm,
             whitening=whitening,
+            shallow_weight=shallow_weight,
             channels=channels,
             label_patch=label_patch,
             edge_refinement=edge_refinement,
@@ -100,7 +103,7 @@ def load_network(
         backend=backend,
         precision=precision,
     )
-    return choice.resolve().load(Ranks())
+    return choice.resolve(on_dataset=False).load(Ranks())
 
 
 def propagate(

@@ -17,7 +17,7 @@ README = Path(__file__).resolve().parents[1] / "README.md"
 
 @pytest.fixture(scope="module")
 def network() -> object:
-    return sfc_cli.load_network("random18", device="cpu")
+    return sfc_cli.load_network("random18", device="cpu", protocol="published")
 
 
 def test_propagate__masks_of_all_frames_follow_the_objects(network: object) -> None:
@@ -53,6 +53,8 @@ def test_propagate__what_the_command_writes(
         "out",
         "--device",
         "cpu",
+        "--protocol",
+        "published",
     ]
     assert CliRunner().invoke(app, arguments).exit_code == 0
     masks = sfc_cli.propagate(make_frames(), mask_of(0), network=network)

@@ -44,8 +44,9 @@ def propagate(
     context_frames: own.ContextFrames = None,
     fusion_weight: own.FusionWeight = None,
     batchnorm: own.BatchNorm = None,
-    protocol: own.ProtocolName = "published",
+    protocol: own.ProtocolName = None,
     whitening: own.Whitening = None,
+    shallow_weight: own.ShallowWeight = None,
     channels: own.Channels = None,
     label_patch: own.LabelPatch = None,
     edge_refinement: own.EdgeRefinement = None,
@@ -84,6 +85,7 @@ def propagate(
             fusion_weight=fusion_weight,
             batchnorm=batchnorm,
             whitening=whitening,
+            shallow_weight=shallow_weight,
             channels=channels,
             label_patch=label_patch,
             edge_refinement=edge_refinement,
@@ -97,7 +99,7 @@ def propagate(
     with open_display(ctx.command, json_lines=json) as progress:
         if clip:
             # The published procedure never enlarges; a size that was typed is meant either way.
-            enlarge = size is not None or protocol == "improved"
+            enlarge = size is not None or protocol != "published"
             video = _open_video(clip, mask or [], both_ways, start, end, every, size, enlarge, fps)
             run = Run.over_video(video, output=output, networks=networks)
             remarks, masks = video.remarks(), run.results.masks(video.sequence.name)

@@ -158,16 +158,24 @@ BatchNorm = Annotated[
     ),
 ]
 ProtocolName = Annotated[
-    Protocol,
+    Protocol | None,
     typer.Option(
         help="`published` repeats the paper's procedure to the bit; `improved` whitens features, propagates "
-        "the labels of pixels and settles them on edges."
+        "the labels of pixels and settles them on edges. [default: published where published networks run on "
+        "a data set, else improved]"
     ),
 ]
 Whitening = Annotated[
     float | None,
     typer.Option(
         help="Shrinkage of the covariance that features are whitened with. " + _improved_default("whitening")
+    ),
+]
+ShallowWeight = Annotated[
+    float | None,
+    typer.Option(
+        help="Weight of the fine-grained network's earlier layers beside its last one. "
+        + _improved_default("shallow_weight")
     ),
 ]
 Channels = Annotated[

@@ -44,6 +44,11 @@ class EncoderEntry:
     download: str | None = None
     bundled: str | None = None
 
+    @property
+    def is_published(self) -> bool:
+        """Whether others have published numbers of it."""
+        return self.download is not None
+
 
 ENCODERS: dict[str, EncoderEntry] = {
     "fine-grained": EncoderEntry(

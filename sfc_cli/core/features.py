@@ -7,7 +7,7 @@ with the background, H×W pixels, h×w feature cells, N = h·w, k = top_k.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import get_args
 
 import torch
@@ -45,6 +45,27 @@ def fuse_features(fine_grained: Tensor, semantic: Tensor, fusion_weight: float) 
     return functional.normalize(torch.cat([fusion_weight * fine_grained, semantic], dim=1), dim=1)
 
 
+def stack_levels(levels: Sequence[Tensor], weight: float) -> Tensor:
+    """Put the maps of earlier layers beside those of the last: they know better where, it knows better what.
+
+    Args:
+        levels: Maps [B, C_l, h_l, w_l], the last layer's last; earlier ones may have finer grids.
+        weight: Of the layer before the last, whose unit features are scaled by it; each one before has half
+            the weight of the next.
+
+    Returns:
+        [B, ΣC_l, h, w], unit norm, on the grid of the last.
+    """
+    size = levels[-1].shape[-2:]
+    parts = [functional.normalize(levels[-1], dim=1)]
+    for maps in reversed(levels[:-1]):
+        while maps.shape[-2:] != size:
+            maps = functional.avg_pool2d(maps, 2, ceil_mode=True)
+        parts.append(functional.normalize(maps, dim=1) * weight)
+        weight /= 2
+    return functional.normalize(torch.cat(parts, dim=1), dim=1)
+
+
 class FeatureExtractor:
     """Turns frames into the unit features of one network, or of two fused.
 
@@ -55,6 +76,7 @@ class FeatureExtractor:
         fusion_weight: The paper's λ; without effect for one trunk.
         device: Where the networks run.
         precision: ``exact`` computes in float32; ``fast`` lets a CUDA device compute in bfloat16.
+        shallow_weight: Of the earlier layers of the first trunk, see ``stack_levels``; 0 leaves them out.
 
     Raises:
         UsageError: If there is no trunk or more than two.
@@ -67,6 +89,7 @@ class FeatureExtractor:
         fusion_weight: float = 1.75,
         device: torch.device | str = "cpu",
         precision: Precision = "exact",
+        shallow_weight: float = 0.0,
     ) -> None:
         if len(trunks) not in (1, 2):
             raise UsageError("No network is chosen.", "Give `fine_grained`, `semantic` or both.")
@@ -74,6 +97,7 @@ class FeatureExtractor:
         self.device = torch.device(device)
         self.fusion_weight = fusion_weight
         self.precision = precision
+        self.shallow_weight = shallow_weight
         self._half = precision == "fast" and self.device.type == "cuda"
         self._trunks = [
             fold_batchnorm(trunk).to(self.device).to(memory_format=torch.channels_last) for trunk in trunks
@@ -90,18 +114,24 @@ class FeatureExtractor:
             Unit features [B, C, h, w], float32, on the extractor's device.
         """
         inputs = normalise_frames(frames.to(self.device, non_blocking=True))
-        maps = [functional.normalize(self._run(trunk, inputs), dim=1) for trunk in self._trunks]
+        maps = [self._unit_features(number, inputs) for number in range(len(self._trunks))]
         if len(maps) == 1:
             return maps[0]
         return fuse_features(maps[0], maps[1], self.fusion_weight)
 
-    def _run(self, trunk: nn.Module, inputs: Tensor) -> Tensor:
+    def _unit_features(self, number: int, inputs: Tensor) -> Tensor:
+        trunk = self._trunks[number]
+        if number == 0 and self.shallow_weight:
+            return stack_levels(self._run(trunk.levels, inputs), self.shallow_weight)
+        return functional.normalize(self._run(lambda frames: [trunk(frames)], inputs)[0], dim=1)
+
+    def _run(self, network: Callable[[Tensor], list[Tensor]], inputs: Tensor) -> list[Tensor]:
         if self._half:
             with torch.autocast("cuda", torch.bfloat16):
-                return trunk(inputs).float()  # type: ignore[no-any-return]
+                return [maps.float() for maps in network(inputs)]
         # cuDNN rounds float32 convolutions to TF32 unless told otherwise.
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            return trunk(inputs)  # type: ignore[no-any-return]
+            return network(inputs)
 
 
 def fold_batchnorm(trunk: Trunk) -> Trunk:

@@ -70,6 +70,17 @@ class Trunk(nn.Module):
         Raises:
             InputError: If the frames are too small to be padded by reflection.
         """
+        return self.levels(frames)[-1]
+
+    def levels(self, frames: Tensor) -> list[Tensor]:
+        """Return the maps of every residual layer, from ``layer1`` on; the last are those of ``forward``.
+
+        Args:
+            frames: See ``forward``.
+
+        Raises:
+            InputError: See ``forward``.
+        """
         height, width = frames.shape[-2:]
         if self.padding == "reflect" and min(height, width) <= STRIDE:
             raise InputError(
@@ -77,10 +88,12 @@ class Trunk(nn.Module):
                 f"Both sides must be above {STRIDE} pixels.",
             )
         maps = self.maxpool(self.relu(self.bn1(self.conv1(frames))))  # [B, 64, H/4, W/4]
-        maps = self.layer3(self.layer2(self.layer1(maps)))  # [B, C, h, w]
-        if self.layer4 is not None:
-            maps = self.layer4(maps)
-        return maps  # type: ignore[no-any-return]  # nn.Module calls are untyped
+        found = []
+        for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
+            if layer is not None:
+                maps = layer(maps)
+                found.append(maps)
+        return found
 
 
 def _without_stride(layer: nn.Module) -> nn.Module:

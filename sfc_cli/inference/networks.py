@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from sfc_cli.core.devices import describe_device, require_device_name, resolve_device
-from sfc_cli.core.encoders import EncoderSource, find_encoder, load_encoder
+from sfc_cli.core.encoders import ENCODERS, EncoderSource, find_encoder, load_encoder
 from sfc_cli.core.features import FeatureExtractor
 from sfc_cli.core.manifest import sha256_of
 from sfc_cli.core.propagation import backend_for
@@ -40,7 +40,8 @@ class NetworkChoice:
         semantic: The semantic network's name or path.
         checkpoints: The folder of the named networks; None for the default.
         settings: Settings that differ from the preset's.
-        protocol: ``published`` or ``improved``.
+        protocol: ``published`` or ``improved``; None for ``published`` if every network is a published one
+            and runs on a data set, so that numbers compare, and for ``improved`` everywhere else.
         device: See ``resolve_device``.
         backend: See ``propagate_labels``.
         precision: See ``FeatureExtractor``.
@@ -53,17 +54,20 @@ class NetworkChoice:
     semantic: str | None = None
     checkpoints: Path | None = None
     settings: SettingsChoice = field(default_factory=SettingsChoice)
-    protocol: Protocol = "published"
+    protocol: Protocol | None = None
     device: str = "auto"
     backend: Backend = "auto"
     precision: Precision = "exact"
 
     def __post_init__(self) -> None:
         require_device_name(self.device)
-        require_choice("protocol", self.protocol, get_args(Protocol))
+        require_choice("protocol", self.protocol or "improved", get_args(Protocol))
 
-    def resolve(self) -> Networks:
+    def resolve(self, *, on_dataset: bool) -> Networks:
         """Settle names, settings and files; nothing is loaded yet.
+
+        Args:
+            on_dataset: Whether they run on a data set, and not on a video of the user's own.
 
         Raises:
             UsageError: If a choice is impossible.
@@ -73,13 +77,17 @@ class NetworkChoice:
         folder = checkpoints_folder(self.checkpoints)
         roles = (("fc", fine_grained), ("semantic", self.semantic))
         preset = preset_for(fine_grained, self.semantic)
-        if self.protocol == "improved":
+        sources = {role: find_encoder(name, folder) for role, name in roles if name}
+        compares = on_dataset and all(_is_published(source) for source in sources.values())
+        protocol: Protocol = self.protocol or ("published" if compares else "improved")
+        if protocol == "improved":
             preset = improved(preset)
         return Networks(
             choice=dataclasses.replace(self, fine_grained=fine_grained),
+            protocol=protocol,
             settings=self.settings.over(preset),
             folder=folder,
-            sources={role: find_encoder(name, folder) for role, name in roles if name},
+            sources=sources,
         )
 
 
@@ -89,12 +97,14 @@ class Networks:
 
     Args:
         choice: What the user gave, with the default network where none was named.
+        protocol: ``published`` or ``improved``.
         settings: The resolved settings.
         folder: The folder of checkpoints.
         sources: Where the network of each role comes from, the fine-grained one first.
     """
 
     choice: NetworkChoice
+    protocol: Protocol
     settings: PropagationSettings
     folder: Path
     sources: Mapping[str, EncoderSource]
@@ -124,6 +134,7 @@ class Networks:
             fusion_weight=self.settings.fusion_weight,
             device=device,
             precision=self.choice.precision,
+            shallow_weight=self.settings.shallow_weight,
         )
         return VideoPropagator(extractor, self.settings, backend=backend_for(self.choice.backend, device))
 
@@ -142,7 +153,7 @@ class Networks:
             data=data,
             fine_grained=self.choice.fine_grained,
             semantic=self.choice.semantic,
-            protocol=self.choice.protocol,
+            protocol=self.protocol,
             settings=self.settings,
             precision=self.choice.precision,
             input_size=input_size,
@@ -151,6 +162,11 @@ class Networks:
             device=describe_device(propagator.extractor.device),
             backend=propagator.backend,
         )
+
+
+def _is_published(source: EncoderSource) -> bool:
+    entry = ENCODERS.get(source.name)
+    return entry is not None and entry.is_published
 
 
 def _checkpoint_entry(source: EncoderSource) -> dict[str, str | None]:

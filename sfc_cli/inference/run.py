@@ -76,7 +76,7 @@ class Run:
             InputError: If a file is missing or damaged.
         """
         root = find_data(data)
-        found = networks.resolve()
+        found = networks.resolve(on_dataset=True)
         listed = list_sequences(root, split, sequences, size=size)
         name = root.resolve().name if Path(data).expanduser() == root else data
         frames = sum(sequence.expected or 0 for sequence in listed)
@@ -87,7 +87,7 @@ class Run:
         return cls(
             sequences=listed,
             subject=subject,
-            results=ResultsFolder(output or default_output(name, found.names, networks.protocol)),
+            results=ResultsFolder(output or default_output(name, found.names, found.protocol)),
             record=record,
             propagator=propagator,
             ranks=ranks,
@@ -112,7 +112,7 @@ class Run:
                 f"{ranks.world} processes for one video.",
                 "A video is the work of one process: leave torchrun out.",
             )
-        found = networks.resolve()
+        found = networks.resolve(on_dataset=False)
         propagator = _load(found, [own.sequence], ranks)
         record = found.record(
             propagator,
@@ -126,7 +126,7 @@ class Run:
         return cls(
             sequences=[own.sequence],
             subject=own.describe(),
-            results=ResultsFolder(output or default_output(own.video.name, found.names, networks.protocol)),
+            results=ResultsFolder(output or default_output(own.video.name, found.names, found.protocol)),
             record=record,
             propagator=propagator,
             ranks=ranks,

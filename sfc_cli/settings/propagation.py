@@ -38,6 +38,7 @@ class PropagationSettings:
             contain, ``checkpoint`` uses the statistics as stored.
         whitening: Shrinkage of the covariance that features are whitened with, 0…1; None does not whiten.
             This and all that follow are not part of the published method.
+        shallow_weight: Weight of the fine-grained network's earlier layers beside its last one; 0 for none.
         channels: Leading channels that are kept of whitened features; None for all.
         label_patch: Side of the patch of pixels whose labels a cell carries; 1 for one label a cell.
         edge_refinement: Share of the labels that follows the edges of the frame, 0…1.
@@ -54,6 +55,7 @@ class PropagationSettings:
     fusion_weight: float = 1.75
     batchnorm: BatchNormMode = "released"
     whitening: float | None = None
+    shallow_weight: float = 0.0
     channels: int | None = None
     label_patch: int = 1
     edge_refinement: float = 0.0
@@ -62,7 +64,12 @@ class PropagationSettings:
     @property
     def is_improved(self) -> bool:
         """Whether anything is done that is not part of the published method."""
-        changed = (self.label_patch > 1, self.edge_refinement > 0, self.long_memory > 0)
+        changed = (
+            self.shallow_weight > 0,
+            self.label_patch > 1,
+            self.edge_refinement > 0,
+            self.long_memory > 0,
+        )
         return self.whitening is not None or any(changed)
 
     def __post_init__(self) -> None:
@@ -79,6 +86,10 @@ class PropagationSettings:
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise UsageError(f"`{name}` is {value}.", "It must be from 0 to 1.")
+        if not math.isfinite(self.shallow_weight) or self.shallow_weight < 0:
+            raise UsageError(
+                f"`shallow_weight` is {self.shallow_weight}.", "It must be a finite number, 0 or more."
+            )
         if self.channels is not None and (self.channels < 1 or self.whitening is None):
             what = "at least 1" if self.channels < 1 else "left out where features are not whitened"
             raise UsageError(f"`channels` is {self.channels}.", f"It must be {what}.")
@@ -99,6 +110,7 @@ class SettingsChoice:
     fusion_weight: float | None = None
     batchnorm: BatchNormMode | None = None
     whitening: float | None = None
+    shallow_weight: float | None = None
     channels: int | None = None
     label_patch: int | None = None
     edge_refinement: float | None = None
@@ -132,7 +144,9 @@ def preset_for(fine_grained: str | None, semantic: str | None) -> PropagationSet
 
 def improved(settings: PropagationSettings) -> PropagationSettings:
     """Return published settings with what gives better masks from the same weights (benchmarks/README.md)."""
-    return replace(settings, whitening=0.5, channels=96, label_patch=8, edge_refinement=0.5)
+    return replace(
+        settings, whitening=0.02, shallow_weight=1.0, channels=128, label_patch=8, edge_refinement=0.5
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -69,3 +69,12 @@ def read_video(path: Path) -> list[Frame]:
         if not there:
             return frames
         frames.append(np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), np.uint8))
+
+
+def propagation(*arguments: object) -> list[str]:
+    """Return a command line of `sfc propagate`, by the published protocol unless another one is named.
+
+    Tests of everything but the protocol need no better masks, and small videos are not enlarged for them.
+    """
+    protocol = () if "--protocol" in arguments else ("--protocol", "published")
+    return ["propagate", *map(str, arguments), *protocol]

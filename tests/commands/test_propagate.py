@@ -24,6 +24,7 @@ from sfc_cli.data.soft_labels import enlarge_to_mask, read_soft_labels
 from sfc_cli.errors import InputError
 from sfc_cli.inference import networks as networks_module
 from sfc_cli.main import app
+from tests.commands.footage import propagation
 from tests.core import published
 
 MakeDavis = Callable[..., Path]
@@ -59,7 +60,7 @@ def _one_core() -> object:
 
 
 def _run(*arguments: object) -> Result:
-    result = CliRunner().invoke(app, ["propagate", *map(str, arguments)])
+    result = CliRunner().invoke(app, propagation(*arguments))
     assert "Traceback" not in result.output
     return result
 

@@ -23,6 +23,7 @@ from tests.commands.footage import (
     WIDTH,
     make_frames,
     mask_of,
+    propagation,
     read_video,
     write_images,
     write_mask_of,
@@ -58,7 +59,7 @@ def first() -> Path:
 
 
 def _run(*arguments: object) -> Result:
-    result = CliRunner().invoke(app, ["propagate", *map(str, arguments)])
+    result = CliRunner().invoke(app, propagation(*arguments))
     assert "Traceback" not in result.output
     return result
 

@@ -11,10 +11,12 @@ import pytest
 import torch
 from typer.testing import CliRunner, Result
 
+from sfc_cli.core.encoders import load_encoder
 from sfc_cli.data.masks import read_ids, write_mask
 from sfc_cli.data.soft_labels import read_soft_labels
 from sfc_cli.main import app
 from tests.commands.footage import FRAMES, make_frames, mask_of, write_images, write_mask_of
+from tests.core import published
 
 IMPROVED = ("--protocol", "improved", "--size", "0", "--channels", "24")
 MakeDavis = Callable[..., Path]
@@ -51,20 +53,32 @@ def _record(folder: str = "out") -> dict[str, object]:
     return json.loads(Path(folder, "run.json").read_text())
 
 
-def test_protocol__improved_where_it_is_asked_for(shots: Path, first: Path, make_davis: MakeDavis) -> None:
-    _run(shots, "--mask", first, "--fc", "random18", "-o", "out", "--size", "0")
+def test_protocol__improved_by_default_but_for_published_networks(
+    shots: Path, first: Path, make_davis: MakeDavis
+) -> None:
+    _run(shots, "--mask", first, "--fc", "random18", "-o", "out", "--size", "0", "--protocol", "published")
     settings = _record()["settings"]
     assert settings["protocol"] == "published"
     assert (settings["whitening"], settings["label_patch"], settings["edge_refinement"]) == (None, 1, 0)
-    _run(shots, "--mask", first, "--fc", "random18", "-o", "better", *IMPROVED)
+    _run(shots, "--mask", first, "--fc", "random18", "-o", "better")
     settings = _record("better")["settings"]
     assert settings["protocol"] == "improved"
-    assert (settings["whitening"], settings["label_patch"], settings["edge_refinement"]) == (0.5, 8, 0.5)
+    assert (settings["whitening"], settings["label_patch"], settings["edge_refinement"]) == (0.02, 8, 0.5)
+    assert settings["shallow_weight"] == 1
     data = make_davis({"only": 3})
-    result = _run("--data", data, "--fc", "random18", "--protocol", "improved", "--channels", "24")
+    result = _run("--data", data, "--fc", "random18", "--channels", "24")
     assert "improved protocol" in result.stderr.splitlines()[0]
     # The folder names the protocol, so that runs of the two never mix.
     assert Path("results/davis/random18-improved/only/00002.png").is_file()
+    # What others have numbers of is compared with them, unless it runs on a video.
+    Path("checkpoints").mkdir()
+    published.write(Path("checkpoints"), "fine-grained", load_encoder("random18").state_dict())
+    _run("--data", data, "--fc", "fine-grained", "-o", "compared")
+    assert _record("compared")["settings"]["protocol"] == "published"
+    _run(shots, "--mask", first, "--fc", "fine-grained", "-o", "own")
+    assert _record("own")["settings"]["protocol"] == "improved"
+    _run("--data", data, "--fc", "checkpoints/pretrained_fc.pth", "-o", "path")
+    assert _record("path")["settings"]["protocol"] == "improved"
 
 
 def test_protocol__runs_of_the_two_never_mix(shots: Path, first: Path) -> None:
@@ -79,7 +93,8 @@ def test_protocol__records_of_earlier_versions_are_published_ones(shots: Path, f
     arguments = [shots, "--mask", first, "--fc", "random18", "-o", "out", "--size", "0"]
     _run(*arguments, "--protocol", "published")
     record = _record()
-    for name in ("protocol", "whitening", "channels", "label_patch", "edge_refinement", "long_memory"):
+    parts = ("whitening", "shallow_weight", "channels", "label_patch", "edge_refinement", "long_memory")
+    for name in ("protocol", *parts):
         del record["settings"][name]
     Path("out/run.json").write_text(json.dumps(record))
     assert "complete already" in _run(*arguments, "--protocol", "published").stderr
@@ -200,7 +215,9 @@ def test_never_seen__only_where_it_could_have_been(shots: Path, first: Path, at:
     mask = np.zeros_like(mask_of(0))
     mask[50:52, 3:5] = 7
     write_mask(Path("last.png"), mask)
-    said = _run(shots, "--mask", first, "--mask", f"{at}:last.png", "--fc", "random18", "-o", "out").stderr
+    # Every pixel is seen where labels are those of pixels.
+    masks = ["--mask", first, "--mask", f"{at}:last.png"]
+    said = _run(shots, *masks, "--fc", "random18", "-o", "out", "--protocol", "published").stderr
     assert ("object 7 is never seen" in said) == is_named
     assert ("never_seen" in _record()["sequences"]["shots"]) == is_named
 

@@ -15,7 +15,14 @@ from typer.testing import CliRunner
 
 from sfc_cli.core.features import FeatureExtractor
 from sfc_cli.main import app
-from tests.commands.footage import FRAMES, make_frames, write_images, write_mask_of, write_video
+from tests.commands.footage import (
+    FRAMES,
+    make_frames,
+    propagation,
+    write_images,
+    write_mask_of,
+    write_video,
+)
 
 # A window of two frames has left the first mask behind at the third.
 CONTEXT = 2
@@ -50,7 +57,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def _run(output: str, *arguments: object) -> int:
-    result = CliRunner().invoke(app, ["propagate", *map(str, arguments), "--output", output])
+    result = CliRunner().invoke(app, propagation(*arguments, "--output", output))
     assert "Traceback" not in result.output
     assert result.exit_code in (0, 130), result.output
     return result.exit_code
@@ -230,7 +237,7 @@ def test_propagate__both_ways_add_up(calls: list[int], stopped_at: int | None) -
         calls[:] = [0, stopped_at]
         assert _run("out", *arguments) == 130
         calls[:] = [0, -1]
-    result = CliRunner().invoke(app, ["propagate", *map(str, arguments), "--output", "out", "--json"])
+    result = CliRunner().invoke(app, propagation(*arguments, "--output", "out", "--json"))
     events = [json.loads(line) for line in result.stdout.splitlines()]
     totals = {event["total"] for event in events if event["event"] in ("plan", "begin")}
     assert totals == {2 * FRAMES}
@@ -275,7 +282,7 @@ def replace(self, target):
     return plain(self, target)
 Path.replace = replace
 from sfc_cli.main import app
-app({["propagate", *map(str, arguments), "--output", "out"]!r})
+app({propagation(*arguments, "--output", "out")!r})
 """
     root = str(Path(__file__).resolve().parents[2])
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": root}

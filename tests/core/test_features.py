@@ -4,7 +4,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sfc_cli.core.features import FeatureExtractor, fold_batchnorm, fuse_features, normalise_frames
+from sfc_cli.core.features import (
+    FeatureExtractor,
+    fold_batchnorm,
+    fuse_features,
+    normalise_frames,
+    stack_levels,
+)
 from sfc_cli.core.trunk import Padding, Trunk
 from sfc_cli.errors import UsageError
 
@@ -89,6 +95,36 @@ def test_feature_extractor__two_networks(frames: Tensor, fine_grained: Trunk, se
     expected = torch.cat([0.6 * a, b], dim=1) / (0.36 + 1) ** 0.5
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
     torch.testing.assert_close(found.norm(dim=1), torch.ones(2, 6, 5))
+
+
+def test_stack_levels__weights_and_grids() -> None:
+    generator = torch.Generator().manual_seed(6)
+    fine, before, last = (
+        torch.randn(2, channels, *size, generator=generator)
+        for channels, size in ((3, (9, 11)), (4, (5, 6)), (5, (5, 6)))
+    )
+    found = stack_levels([fine, before, last], 0.8)
+    assert found.shape == (2, 12, 5, 6)
+    torch.testing.assert_close(found.norm(dim=1), torch.ones(2, 5, 6))
+    # Every part is unit times its weight, and all are scaled together.
+    length = (1 + 0.8**2 + 0.4**2) ** 0.5
+    torch.testing.assert_close(found[:, :5] * length, functional.normalize(last, dim=1))
+    torch.testing.assert_close(found[:, 5:9] * length, 0.8 * functional.normalize(before, dim=1))
+    # A cell of the coarse grid takes the fine ones in it, at the far border those that there are.
+    inner, corner = fine[:, :, 4:6, 6:8].mean((2, 3)), fine[:, :, 8, 10]
+    for mean, cell in ((inner, found[:, 9:, 2, 3]), (corner, found[:, 9:, 4, 5])):
+        torch.testing.assert_close(cell * length, 0.4 * functional.normalize(mean, dim=1))
+
+
+def test_feature_extractor__earlier_layers_of_the_first_network(
+    frames: Tensor, fine_grained: Trunk, semantic: Trunk
+) -> None:
+    found = FeatureExtractor([fine_grained, semantic], fusion_weight=0.6, shallow_weight=1.0)(frames)
+    inputs = normalise_frames(frames)
+    stacked = stack_levels(fine_grained.levels(inputs), 1.0)
+    expected = fuse_features(stacked, functional.normalize(semantic(inputs), dim=1), 0.6)
+    assert found.shape == (2, 64 + 128 + 256 + 256, 6, 5)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
 
 
 def test_feature_extractor__frames_do_not_see_each_other(frames: Tensor, fine_grained: Trunk) -> None:

@@ -132,9 +132,12 @@ def test_propagate__jhmdb_without_frames(jhmdb: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_propagate__improved_joints_are_whitened_and_nothing_else(jhmdb: Path, tmp_path: Path) -> None:
-    whitened = ("--whitening", "0.5", "--channels", "96")
-    choices = {"whitened": whitened, "improved": ("--protocol", "improved"), "published": ()}
+def test_propagate__improved_joints_have_better_features_and_nothing_else(
+    jhmdb: Path, tmp_path: Path
+) -> None:
+    whitened = ("--whitening", "0.02", "--channels", "128", "--shallow-weight", "1")
+    published = ("--protocol", "published")
+    choices = {"whitened": (*published, *whitened), "improved": (), "published": published}
     joints = {}
     for name, options in choices.items():
         out = tmp_path / name

@@ -15,6 +15,7 @@ def test_presets__published_values() -> None:
         "fusion_weight": 1.75,
         "batchnorm": "released",
         "whitening": None,
+        "shallow_weight": 0.0,
         "channels": None,
         "label_patch": 1,
         "edge_refinement": 0.0,
@@ -67,9 +68,9 @@ def test_improved__keeps_what_the_preset_says_of_votes() -> None:
     for preset in PRESETS.values():
         better = improved(preset)
         assert dataclasses.replace(
-            better, whitening=None, channels=None, label_patch=1, edge_refinement=0.0
+            better, whitening=None, shallow_weight=0.0, channels=None, label_patch=1, edge_refinement=0.0
         ) == dataclasses.replace(preset, radius=better.radius)
-        assert (better.whitening, better.label_patch) == (0.5, 8)
+        assert (better.whitening, better.label_patch) == (0.02, 8)
 
 
 @pytest.mark.parametrize(
@@ -78,6 +79,8 @@ def test_improved__keeps_what_the_preset_says_of_votes() -> None:
         ({"whitening": 1.5}, "`whitening` is 1.5"),
         ({"whitening": float("nan")}, "`whitening` is nan"),
         ({"edge_refinement": -0.1}, "`edge_refinement` is -0.1"),
+        ({"shallow_weight": -1.0}, "`shallow_weight` is -1"),
+        ({"shallow_weight": float("inf")}, "`shallow_weight` is inf"),
         ({"channels": 64}, "`channels` is 64"),
         ({"channels": 0, "whitening": 0.5}, "`channels` is 0"),
         ({"label_patch": 3}, "`label_patch` is 3"),
