@@ -40,8 +40,43 @@ Task = Annotated[
         "[default: semi-supervised]"
     ),
 ]
+Annotations = Annotated[
+    str | None,
+    typer.Option(
+        help="davis: the folder of the truth. [default: Annotations; unsupervised: Annotations_unsupervised]",
+        metavar="NAME",
+    ),
+]
+Scoring = Annotated[
+    str | None,
+    typer.Option(
+        help="folder, youtube-vos: count frames and objects as another tool does: every-frame, "
+        "from-appearance, vos-benchmark, vos-benchmark-d, davis-2017, mose or mosev2.",
+        metavar="NAME",
+    ),
+]
+Skip = Annotated[
+    str | None,
+    typer.Option(
+        help="folder, youtube-vos: leave out each sequence's first or last frame, or each object's own first "
+        "(given); none for none.",
+        metavar="first,last,given",
+    ),
+]
+Boundary = Annotated[
+    str | None,
+    typer.Option(
+        help="The distance that F forgives: a share of the diagonal, pixels from 1 on, or object (by the "
+        "object's size, as MOSEv2). [default: 0.008]",
+        metavar="BOUND",
+    ),
+]
 AllowMissing = Annotated[
-    bool, typer.Option("--allow-missing", help="Score sequences without results as zero, with a note.")
+    bool,
+    typer.Option(
+        "--allow-missing",
+        help="Score sequences without results as zero, and leave out frames without truth, with a note.",
+    ),
 ]
 Json = Annotated[
     Path | None, typer.Option(help="Write all numbers at full precision as JSON.", metavar="FILE")
@@ -74,6 +109,10 @@ def evaluate(
     sequences: Sequences = None,
     year: Year = None,
     task: Task = None,
+    annotations: Annotations = None,
+    scoring_protocol: Scoring = None,
+    skip: Skip = None,
+    boundary: Boundary = None,
     allow_missing: AllowMissing = False,
     json: Json = None,
     csv: Csv = None,
@@ -88,6 +127,7 @@ def evaluate(
     """Score results against the truth, by the rules of a benchmark."""
     from sfc_cli.data.results import newest_run, runs_of
     from sfc_cli.evaluation.benchmarks import Benchmark, Outputs, require_benchmark
+    from sfc_cli.evaluation.scoring_protocols import ScoringChoice
     from sfc_cli.settings.locations import find_data
 
     require_benchmark(benchmark)
@@ -100,6 +140,8 @@ def evaluate(
         sequences=parse_names(sequences),
         year=year,
         task=task,
+        annotations=annotations,
+        scoring=ScoringChoice(scoring_protocol=scoring_protocol, skip=parse_names(skip), boundary=boundary),
         allow_missing=allow_missing,
         workers=workers,
     )

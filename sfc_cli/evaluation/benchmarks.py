@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sfc_cli.errors import UsageError
@@ -14,6 +14,7 @@ from sfc_cli.evaluation.folder_benchmarks import evaluate_folder, evaluate_youtu
 from sfc_cli.evaluation.joint_benchmark import evaluate_jhmdb
 from sfc_cli.evaluation.part_benchmark import evaluate_vip
 from sfc_cli.evaluation.report import Rates, Report
+from sfc_cli.evaluation.scoring_protocols import ScoringChoice
 from sfc_cli.files import is_same_or_below
 from sfc_cli.progress import Progress
 
@@ -33,7 +34,9 @@ class Benchmark:
         sequences: Score only these.
         year: For DAVIS, see ``evaluate_davis``.
         task: For DAVIS, see ``evaluate_davis``.
-        allow_missing: Score sequences without results as zero.
+        annotations: For DAVIS, see ``evaluate_davis``.
+        scoring: Another scoring protocol, frames to leave out, and what to measure besides.
+        allow_missing: Score sequences without results as zero, and leave out frames without truth.
         workers: How many processes; None for one a core.
 
     Raises:
@@ -46,16 +49,20 @@ class Benchmark:
     sequences: Sequence[str] | None = None
     year: str | None = None
     task: str | None = None
+    annotations: str | None = None
+    scoring: ScoringChoice = field(default_factory=ScoringChoice)
     allow_missing: bool = False
     workers: int | None = None
 
     def __post_init__(self) -> None:
         require_benchmark(self.name)
-        if self.name != "davis" and (self.year or self.task):
-            field = "year" if self.year else "task"
-            raise UsageError(f"`{field}` belongs to davis, not to {self.name}.", "Leave it out.")
-        if self.name in RATED and self.allow_missing:
-            raise UsageError(f"`allow_missing` does not go with {self.name}.", "Leave it out.")
+        for name in ("year", "task", "annotations"):
+            if self.name != "davis" and getattr(self, name):
+                raise UsageError(f"`{name}` belongs to davis, not to {self.name}.", "Leave it out.")
+        if self.name in RATED:
+            wrong = ["allow_missing"] if self.allow_missing else self.scoring.chosen
+            if wrong:
+                raise UsageError(f"`{wrong[0]}` does not go with {self.name}.", "Leave it out.")
         if self.name == "folder" and self.split:
             raise UsageError("`split` does not go with folder: it scores all masks.", "Leave it out.")
 
@@ -79,16 +86,21 @@ class Benchmark:
                 results,
                 self.sequences,
                 self.workers,
+                scoring=self.scoring,
                 allow_missing=self.allow_missing,
                 progress=progress,
             )
         chosen = (self.data, results, self.scored_split, self.sequences, self.workers)
         if self.name == "youtube-vos":
-            return evaluate_youtube_vos(*chosen, allow_missing=self.allow_missing, progress=progress)
+            return evaluate_youtube_vos(
+                *chosen, scoring=self.scoring, allow_missing=self.allow_missing, progress=progress
+            )
         return evaluate_davis(
             *chosen,
             year=self.year or "2017",
             task=self.task or "semi-supervised",
+            annotations=self.annotations,
+            scoring=self.scoring,
             allow_missing=self.allow_missing,
             progress=progress,
         )
@@ -157,9 +169,9 @@ class Outputs:
         return self._run_masks(benchmark, results, progress)
 
     def _require_json_only(self, benchmark: Benchmark) -> None:
-        for field in ("csv", "per_frame", "report", "compare", "published"):
-            if getattr(self, field):
-                raise UsageError(f"`{field}` does not go with {benchmark.name}.", "Only `json` does.")
+        for name in ("csv", "per_frame", "report", "compare", "published"):
+            if getattr(self, name):
+                raise UsageError(f"`{name}` does not go with {benchmark.name}.", "Only `json` does.")
 
     def _prepare(self, benchmark: Benchmark, results: Path) -> None:
         files = [path for path in (self.json, self.per_frame, self.report) if path is not None]

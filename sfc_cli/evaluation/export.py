@@ -81,12 +81,15 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 
 def write_json(result: Report | Rates, path: Path, comparison: Comparison | None = None) -> None:
-    """Write the numbers at full precision, with those of other results under ``compared``, if any.
+    """Write the numbers at full precision and what they come from, with other results under ``compared``.
 
     Raises:
         InputError: If the file cannot be written.
     """
     content = result.to_json()
+    if isinstance(result, Report):
+        content["per_sequence"] = result.per_sequence
+    content.update(result.provenance())
     if comparison is not None:
         content["compared"] = comparison.to_json()
     write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")

@@ -9,10 +9,12 @@ import numpy as np
 
 from sfc_cli.data.jhmdb import JOINT_NAMES, JhmdbDataset, Joints, read_joints
 from sfc_cli.data.results import ResultsFolder
+from sfc_cli.data.sequence_names import in_short
 from sfc_cli.errors import InputError
 from sfc_cli.evaluation.measures import Curve
 from sfc_cli.evaluation.report import Rates
-from sfc_cli.evaluation.sequence_plan import Problems, check_results_folder
+from sfc_cli.evaluation.sequence_plan import Problems, check_results_folder, record_of
+from sfc_cli.evaluation.whereabouts import did_you_mean, holds_file, holds_folder
 
 THRESHOLDS = (0.1, 0.2)
 # The protocol takes 0.6 of the diagonal of the box around a person's joints as the person's size.
@@ -40,12 +42,19 @@ def evaluate_jhmdb(
     """
     data, results = Path(data), Path(results)
     dataset = JhmdbDataset(root=data)
+    if data.is_dir() and not (data / "joint_positions").is_dir():
+        guess = did_you_mean("data", data, holds_folder("joint_positions"))
+        if guess:
+            raise InputError(f"Cannot find the annotations: {data / 'joint_positions'} is missing.", guess)
     names = dataset.sequences(split, sequences)
     check_results_folder(results)
     problems = Problems()
     parts, frames, lost = [], 0, 0
     for name in names:
         path = ResultsFolder(results).joints(name)
+        if not path.is_file() and (guess := did_you_mean("results", results, holds_file(f"{name}.json"))):
+            problems.add("sequence", name, f"{path} is missing.", guess)
+            continue
         try:
             truth, found = dataset.joints(name), read_joints(path)
         except InputError as error:
@@ -70,6 +79,16 @@ def evaluate_jhmdb(
         raise InputError(
             f"No joints to score in {results}.", "Every frame after the first is lost or missing."
         )
+    warnings = [f"{lost} of {every.size} joints were lost and do not count."] if lost else []
+    if not np.nan_to_num(every).any():
+        warnings.append("The results equal the truth. Are they the annotations? Check `results`.")
+    known = {path.as_posix() for path in map(ResultsFolder(results).joints, dataset.sequences(split))}
+    extra = sorted(path for path in results.glob("*/*.json") if path.as_posix() not in known)
+    if extra:
+        names_of = [path.relative_to(results).with_suffix("").as_posix() for path in extra]
+        warnings.append(
+            f"Not scored, because the split does not have them: {in_short(names_of, 5)}. Check `split`."
+        )
     return Rates(
         benchmark=f"JHMDB split {split}",
         data=data,
@@ -82,7 +101,10 @@ def evaluate_jhmdb(
             joint: {name: float(values[index]) for name, values in rates.items()}
             for index, joint in enumerate(JOINT_NAMES)
         },
-        warnings=[f"{lost} of {every.size} joints were lost and do not count."] if lost else [],
+        warnings=warnings,
+        split=split,
+        counted="every frame with joints but the first of each video",
+        run=record_of(results),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from sfc_cli.evaluation.comparison import Comparison, Published
 from sfc_cli.evaluation.page_pictures import curves, worst_frames
 from sfc_cli.evaluation.report import GLOBAL_NAMES, OBJECT_NAMES, Report
-from sfc_cli.evaluation.tables import counts, missing_note
+from sfc_cli.evaluation.tables import counts, missing_note, notes
 from sfc_cli.files import write_text
 from sfc_cli.version import __version__
 
@@ -52,12 +52,13 @@ def write_page(
 
 
 def _heading(report: Report) -> str:
-    notes = [*([missing_note(report)] if report.missing else []), *report.warnings]
-    warnings = "".join(f'<p class="warning">{escape(note)}</p>' for note in notes)
+    warnings = [*notes(report), *report.warnings]
+    shown = "".join(f'<p class="warning">{escape(note)}</p>' for note in warnings)
     return (
         f"<header><h1>{escape(report.benchmark)} {escape(report.split)}</h1>"
         f"<p>{escape(str(report.results))}</p>"
-        f'<p class="quiet">against {escape(str(report.data))}: {counts(report)}</p></header>{warnings}'
+        f'<p class="quiet">against {escape(str(report.data))}: {counts(report)}</p>'
+        f'<p class="quiet">{escape(report.protocol.described())}</p></header>{shown}'
     )
 
 

@@ -10,6 +10,13 @@ import numpy.typing as npt
 
 from sfc_cli.data.results import ResultsFolder
 from sfc_cli.data.vip import PART_NAMES, VipDataset
+from sfc_cli.errors import InputError
+from sfc_cli.evaluation.completeness import (
+    known_frames,
+    note_lacking_truth,
+    warnings_about_frames,
+    warnings_about_sequences,
+)
 from sfc_cli.evaluation.decoding import decode_ids
 from sfc_cli.evaluation.report import Rates
 from sfc_cli.evaluation.sequence_plan import (
@@ -18,9 +25,12 @@ from sfc_cli.evaluation.sequence_plan import (
     check_files,
     check_results_folder,
     plan_all,
+    record_of,
     set_missing_aside,
 )
+from sfc_cli.evaluation.whereabouts import did_you_mean, holds_folder
 from sfc_cli.evaluation.workers import FrameJob, work_on_frames
+from sfc_cli.files import inside
 from sfc_cli.progress import Progress
 
 Counts = npt.NDArray[np.int64]
@@ -56,11 +66,17 @@ def evaluate_vip(
     """
     data, results = Path(data), Path(results)
     dataset = VipDataset(root=data)
+    if data.is_dir() and not dataset.annotations_root.is_dir():
+        guess = did_you_mean("data", data, holds_folder("Annotations/Category_ids"))
+        if guess:
+            raise InputError(f"Cannot find the annotations: {dataset.annotations_root} is missing.", guess)
     names = dataset.sequences(split, sequences)
     check_results_folder(results)
     problems = Problems()
     plans = plan_all(names, lambda name: _plan(dataset, name, ResultsFolder(results)), problems)
     set_missing_aside(plans, problems, allow_missing=None)
+    known = {plan.name: known_frames(plan) for plan in plans}
+    note_lacking_truth(plans, known, problems, allow_missing=None)
     check_files(plans, problems)
     problems.raise_if_any()
     counts = _count(plans, workers, progress, problems)
@@ -75,9 +91,18 @@ def evaluate_vip(
         global_scores={"mIoU": float(np.nanmean(rates))},
         each="class",
         rows={name: {"mIoU": float(rate)} for name, rate in zip(PART_NAMES, rates, strict=True)},
-        warnings=["The results equal the truth. Are they the annotations?"]
-        if counts.sum() == np.trace(counts)
-        else [],
+        warnings=[
+            *warnings_about_sequences(results, dataset.sequences(split)),
+            *warnings_about_frames(plans, known),
+            *(
+                ["The results equal the truth. Are they the annotations? Check `results`."]
+                if counts.sum() == np.trace(counts)
+                else []
+            ),
+        ],
+        split=split,
+        counted="every annotated frame, the given first one too; pixels of classes 0 to 19",
+        run=record_of(results),
     )
 
 
@@ -130,4 +155,5 @@ def _plan(dataset: VipDataset, name: str, results: ResultsFolder) -> SequencePla
         truth=truth,
         results=tuple(results.mask(name, path.stem) for path in truth),
         starts=(0,) * _CLASSES,
+        pictures=inside(dataset.base / "Images", name),
     )

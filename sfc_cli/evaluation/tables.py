@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sfc_cli.data.sequence_names import in_short
 from sfc_cli.evaluation.comparison import Comparison, Published, known_networks
 from sfc_cli.evaluation.report import GLOBAL_NAMES, OBJECT_NAMES, Rates, Report
 
+_MOST_LISTED = 5
+
 
 def heading(report: Report) -> str:
-    """Return what was scored against what, and how much of it."""
+    """Return what was scored against what, how much of it, which frames count, and what is missing."""
     line = f"{report.benchmark} {report.split}: {report.results} against {report.data}; {counts(report)}"
-    return f"{line}\n{missing_note(report)}" if report.missing else line
+    return "\n".join((line, report.protocol.described(), *notes(report)))
+
+
+def notes(report: Report) -> list[str]:
+    """Return the sentences that stand in every output if results or truth are not whole."""
+    found = []
+    if report.missing:
+        found.append(missing_note(report))
+    if report.lacking_truth:
+        found.append(lacking_note(report))
+    return found
 
 
 def counts(report: Report) -> str:
@@ -25,6 +38,16 @@ def missing_note(report: Report) -> str:
     """Return the sentence that stands in every output if sequences are missing."""
     share = f"{len(report.missing)} of {counted(len(report.sequences), 'sequence')}"
     return f"{share} without results, scored as zero: {', '.join(report.missing)}"
+
+
+def lacking_note(report: Report) -> str:
+    """Return the sentence that stands in every output if frames have no truth."""
+    frames = sum(len(names) for names in report.lacking_truth.values())
+    named = [f"{name} {', '.join(names)}" for name, names in report.lacking_truth.items()]
+    return (
+        f"THE TRUTH IS NOT WHOLE: {counted(frames, 'frame')} without annotation do not count, and these "
+        f"numbers are not comparable with others: {in_short(named, _MOST_LISTED)}"
+    )
 
 
 def global_table(report: Report) -> str:

@@ -108,7 +108,9 @@ def test_write_page__without_frames(report: Report, tmp_path: Path) -> None:
     assert page_of(report, tmp_path).count("<img") == 8
 
 
-@pytest.mark.parametrize("options", [{"year": "2016"}, {"task": "unsupervised"}])
+@pytest.mark.parametrize(
+    "options", [{"year": "2016"}, {"task": "unsupervised", "annotations": "Annotations"}]
+)
 def test_write_page__other_readings(report: Report, tmp_path: Path, options: dict[str, str]) -> None:
     again = evaluate_davis(report.data, report.results, **options)  # type: ignore[arg-type]
     page = page_of(again, tmp_path)
