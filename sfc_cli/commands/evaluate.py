@@ -51,7 +51,7 @@ Scoring = Annotated[
     str | None,
     typer.Option(
         help="folder, youtube-vos: count frames and objects as another tool does: every-frame, "
-        "from-appearance, vos-benchmark, vos-benchmark-d, davis-2017, mose or mosev2.",
+        "from-appearance, vos-benchmark, vos-benchmark-d, davis-2017, lvos, mose or mosev2.",
         metavar="NAME",
     ),
 ]
@@ -59,8 +59,8 @@ Skip = Annotated[
     str | None,
     typer.Option(
         help="folder, youtube-vos: leave out each sequence's first or last frame, or each object's own first "
-        "(given); none for none.",
-        metavar="first,last,given",
+        "(given) or from its own last on (gone); none for none.",
+        metavar="first,last,given,gone",
     ),
 ]
 Boundary = Annotated[
@@ -70,6 +70,15 @@ Boundary = Annotated[
         "object's size, as MOSEv2). [default: 0.008]",
         metavar="BOUND",
     ),
+]
+Disappearance = Annotated[
+    bool,
+    typer.Option(
+        "--disappearance", help="Also measure J&F where an object is gone, and after it has come back."
+    ),
+]
+Stability = Annotated[
+    bool, typer.Option("--stability", help="Also measure T, the temporal stability of DAVIS-2016.")
 ]
 AllowMissing = Annotated[
     bool,
@@ -113,6 +122,8 @@ def evaluate(
     scoring_protocol: Scoring = None,
     skip: Skip = None,
     boundary: Boundary = None,
+    disappearance: Disappearance = False,
+    stability: Stability = False,
     allow_missing: AllowMissing = False,
     json: Json = None,
     csv: Csv = None,
@@ -141,7 +152,13 @@ def evaluate(
         year=year,
         task=task,
         annotations=annotations,
-        scoring=ScoringChoice(scoring_protocol=scoring_protocol, skip=parse_names(skip), boundary=boundary),
+        scoring=ScoringChoice(
+            scoring_protocol=scoring_protocol,
+            skip=parse_names(skip),
+            boundary=boundary,
+            disappearance=disappearance,
+            stability=stability,
+        ),
         allow_missing=allow_missing,
         workers=workers,
     )

@@ -86,6 +86,8 @@ def evaluate_davis(
         if year == "2016":
             raise UsageError("`task` unsupervised is a task of 2017.", "Leave out `year` 2016.")
         require_package("scipy", "unsupervised", "`task` unsupervised")
+        if scoring.stability:
+            raise UsageError("`stability` does not go with `task` unsupervised.", "Leave it out.")
     _require_layout(data)
     dataset = _dataset(data, year, split, unsupervised, annotations)
     reading: Reading = "proposals" if unsupervised else "foreground" if year == "2016" else "ids"

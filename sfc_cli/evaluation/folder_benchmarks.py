@@ -257,7 +257,7 @@ def _plan(
     objects = tuple(sorted(frozenset[int]().union(*(ids[path] for path in counted)) - void))
     if not objects:
         raise InputError(f"No objects in the masks of {name} in {truth[0].parent}.", _LEAVE_OUT)
-    firsts = [next(path for path in truth if identity in ids[path]) for identity in objects]
+    showing = [[path.stem for path in truth if identity in ids[path]] for identity in objects]
     from_first = protocol.start == "truth"
     return SequencePlan(
         name=name,
@@ -272,7 +272,8 @@ def _plan(
             else 0
             for identity in objects
         ),
-        given=tuple(path.stem for path in firsts),
+        given=tuple(names[0] for names in showing),
+        gone=tuple(names[-1] for names in showing),
         protocol=protocol,
         pictures=pictures,
         annotated=annotated,

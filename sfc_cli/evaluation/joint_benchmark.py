@@ -16,7 +16,7 @@ from sfc_cli.evaluation.report import Rates
 from sfc_cli.evaluation.sequence_plan import Problems, check_results_folder, record_of
 from sfc_cli.evaluation.whereabouts import did_you_mean, holds_file, holds_folder
 
-THRESHOLDS = (0.1, 0.2)
+THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5)
 # The protocol takes 0.6 of the diagonal of the box around a person's joints as the person's size.
 _BOX_SHARE = 0.6
 
@@ -24,7 +24,7 @@ _BOX_SHARE = 0.6
 def evaluate_jhmdb(
     data: Path | str, results: Path | str, split: str = "1", sequences: Sequence[str] | None = None
 ) -> Rates:
-    """Score propagated joints by PCK@0.1 and PCK@0.2, as the correspondence literature does.
+    """Score propagated joints by PCK at 0.1, 0.2, … 0.5, as the correspondence literature does.
 
     A joint is right if its distance to the true one is at most the threshold times the size of the person.
     The first frame of a video, which is given, does not count, and neither do joints that were lost.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from sfc_cli.data.results import read_record
 from sfc_cli.data.sequence_names import in_short
@@ -18,8 +20,9 @@ from sfc_cli.evaluation.completeness import (
     warnings_about_frames,
     warnings_about_sequences,
 )
+from sfc_cli.evaluation.disappearance import disappearance
 from sfc_cli.evaluation.proposals import MOST_PROPOSALS
-from sfc_cli.evaluation.report import Report
+from sfc_cli.evaluation.report import ObjectScores, Report
 from sfc_cli.evaluation.scoring import SequenceScores, score_plans
 from sfc_cli.evaluation.scoring_protocols import ScoringProtocol
 from sfc_cli.evaluation.sequence_plan import (
@@ -30,6 +33,7 @@ from sfc_cli.evaluation.sequence_plan import (
     plan_all,
     set_missing_aside,
 )
+from sfc_cli.evaluation.stability import sequence_instability
 from sfc_cli.evaluation.suspicions import warnings_about_ids
 from sfc_cli.progress import Progress
 
@@ -95,6 +99,7 @@ def evaluate_masks(
         _note_strangers(plans, scores, problems)
         problems.raise_if_any()
     objects = [each for plan, found in zip(plans, scores, strict=True) for each in found.objects(plan)]
+    objects = _with_extras(objects, plans, scoring.protocol, workers)
     if not objects:
         raise InputError(
             f"No object of {scoring.data} has a frame to score.",
@@ -126,6 +131,30 @@ def evaluate_masks(
         warnings=warnings,
         run=record or {},
     )
+
+
+def _with_extras(
+    objects: Sequence[ObjectScores],
+    plans: Sequence[SequencePlan],
+    protocol: ScoringProtocol,
+    workers: int | None,
+) -> list[ObjectScores]:
+    """Measure what was asked for besides J and F."""
+    stability = {}
+    if protocol.stability:
+        for plan, curves in zip(plans, sequence_instability(plans, workers), strict=True):
+            for index, identity in enumerate(plan.objects):
+                values = curves[:, index][np.isfinite(curves[:, index])]
+                stability[plan.name, identity] = float(values.mean()) if len(values) else float("nan")
+    found = []
+    for each in objects:
+        extras: dict[str, float] = {}
+        if protocol.disappearance and each.shown is not None:
+            extras.update(disappearance(each.region, each.boundary, each.shown))
+        if protocol.stability:
+            extras["T-Mean"] = stability[each.sequence, each.identity]
+        found.append(replace(each, extras=extras) if extras else each)
+    return found
 
 
 def _explain_missing(

@@ -35,6 +35,7 @@ class ObjectScores:
         boundary: F per frame, [n].
         shown: Whether the truth shows the object in the frame, [n]; None if that is not known.
         matched: The id of the object's proposal, if proposals were matched.
+        extras: What was measured besides, by name; NaN where there is nothing to measure.
     """
 
     sequence: str
@@ -44,6 +45,7 @@ class ObjectScores:
     boundary: Curve
     shown: Flags | None = None
     matched: int | None = None
+    extras: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -88,13 +90,34 @@ class Report:
 
     @cached_property
     def global_scores(self) -> dict[str, float]:
-        """The seven global numbers under their official names."""
-        return global_statistics([scores.statistics for scores in self.objects])
+        """The seven global numbers under their official names, then what was measured besides."""
+        numbers = global_statistics([scores.statistics for scores in self.objects])
+        return {**numbers, **self._extra_means}
+
+    @cached_property
+    def _extra_means(self) -> dict[str, float]:
+        means = {}
+        for name in self.extra_names:
+            values = [scores.extras[name] for scores in self.objects if not math.isnan(scores.extras[name])]
+            if values:
+                means[name] = float(np.mean(values))
+        return means
+
+    @property
+    def extra_names(self) -> tuple[str, ...]:
+        """The names of what was measured besides."""
+        return tuple(self.objects[0].extras) if self.objects else ()
 
     @property
     def per_object(self) -> dict[str, dict[str, float]]:
-        """Every object's six numbers, by ``<sequence>_<id>``."""
-        return {scores.name: scores.statistics for scores in self.objects}
+        """Every object's six numbers, by ``<sequence>_<id>``, then what could be measured besides."""
+        return {
+            scores.name: {
+                **scores.statistics,
+                **{name: value for name, value in scores.extras.items() if not math.isnan(value)},
+            }
+            for scores in self.objects
+        }
 
     @cached_property
     def per_sequence(self) -> dict[str, dict[str, float]]:

@@ -98,7 +98,10 @@ class SequenceScores:
             seen = np.flatnonzero(self.shown[:, index] | self.found[:, index])
             start = int(seen[0]) if len(seen) else len(plan.frames)
         given = plan.given[index] if "given" in plan.protocol.skip else None
-        return [t for t in range(start, len(plan.frames)) if plan.frames[t] != given]
+        end = len(plan.frames)
+        if "gone" in plan.protocol.skip and plan.gone[index] in plan.frames:
+            end = plan.frames.index(plan.gone[index])
+        return [t for t in range(start, end) if plan.frames[t] != given]
 
     def _paired_objects(self, plan: SequencePlan) -> list[ObjectScores]:
         proposals = max(self.predicted, default=0)

@@ -14,7 +14,7 @@ from sfc_cli.data.sequence_names import in_short
 from sfc_cli.errors import UsageError
 from sfc_cli.evaluation.measures import DEFAULT_BOUND, Bound
 
-Skip = Literal["first", "last", "given"]
+Skip = Literal["first", "last", "given", "gone"]
 Start = Literal["sequence", "truth", "seen"]
 
 _STARTS = {
@@ -34,7 +34,7 @@ class ScoringProtocol:
         object_source: Which frames of the truth name the objects: all of the ``sequence``, the ``first``, or
             the ``scored`` ones.
         skip: Frames that do not count: the sequence's ``first`` and ``last`` annotated one, and ``given``, an
-            object's own first one.
+            object's own first one, and ``gone``, an object's own last one and all after it.
         start: From where an object counts: the ``sequence``'s first scored frame, the first that shows it in
             the ``truth``, or the first in which it is ``seen`` in truth or result.
         void_counts: Whether id 255 is an object like any other.
@@ -62,7 +62,8 @@ class ScoringProtocol:
         ends = [end for end in ("first", "last") if end in self.skip]
         which = f"annotated ones but the {' and the '.join(ends)}" if ends else "annotated ones"
         given = ", without the frame in which it is given" if "given" in self.skip else ""
-        return f"{which}, {_STARTS[self.start]}{given}"
+        gone = ", up to the one before the last that shows it" if "gone" in self.skip else ""
+        return f"{which}, {_STARTS[self.start]}{given}{gone}"
 
     @property
     def measures(self) -> str:
@@ -126,6 +127,7 @@ VOS_BENCHMARK = ScoringProtocol(
     start="seen",
     void_counts=True,
 )
+LVOS = ScoringProtocol(name="lvos", skip=frozenset({"given", "gone"}), start="truth")
 MOSE = ScoringProtocol(name="mose", skip=frozenset({"first", "last"}))
 
 # Those that can be chosen where the benchmark itself fixes none.
@@ -137,6 +139,7 @@ SCORING_PROTOCOLS = {
         VOS_BENCHMARK,
         replace(VOS_BENCHMARK, name="vos-benchmark-d", skip=frozenset()),
         replace(DAVIS_2017, objects="every id of the first annotation"),
+        LVOS,
         MOSE,
         replace(MOSE, name="mosev2", bound="object", smooths_region=True, disappearance=True),
     )

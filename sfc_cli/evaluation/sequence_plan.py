@@ -41,6 +41,7 @@ class SequencePlan:
         protocol: Which frames count, and how J and F are measured.
         given: For every object the name of the first annotated frame that shows it; empty if no frame is left
             out for that.
+        gone: For every object the name of the last annotated frame that shows it; empty likewise.
         pictures: The folder of the frames themselves; None if there is none.
         reading: ``ids`` takes the stored numbers as they are, ``foreground`` takes every non-zero pixel as
             object 1, ``proposals`` scores every id of the result against every object.
@@ -59,7 +60,8 @@ class SequencePlan:
     results: tuple[Path, ...] | None
     starts: tuple[int, ...]
     protocol: ScoringProtocol = EVERY_FRAME
-    given: tuple[str | None, ...] = ()
+    given: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
     pictures: Path | None = None
     reading: Reading = "ids"
     annotated: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from sfc_cli.data.sequence_names import in_short
@@ -51,16 +52,20 @@ def lacking_note(report: Report) -> str:
 
 
 def global_table(report: Report) -> str:
-    """Return the seven global numbers under their official names."""
-    return aligned([GLOBAL_NAMES, [f"{report.global_scores[name]:.6f}" for name in GLOBAL_NAMES]])
+    """Return the global numbers under their official names."""
+    scores = report.global_scores
+    return aligned([list(scores), [f"{value:.6f}" for value in scores.values()]])
 
 
 def object_table(report: Report) -> str:
-    """Return a line per object with its six numbers."""
+    """Return a line per object with its numbers."""
     matched = any(scores.matched is not None for scores in report.objects)
-    rows: list[Sequence[str]] = [("Object", *OBJECT_NAMES, *(("Proposal",) if matched else ()))]
+    rows: list[Sequence[str]] = [
+        ("Object", *OBJECT_NAMES, *report.extra_names, *(("Proposal",) if matched else ()))
+    ]
     for scores in report.objects:
         numbers = [f"{scores.statistics[name]:.3f}" for name in OBJECT_NAMES]
+        numbers += ["-" if math.isnan(value) else f"{value:.3f}" for value in scores.extras.values()]
         proposal = ["none" if scores.matched is None else str(scores.matched)] if matched else []
         rows.append([scores.name, *numbers, *proposal])
     return aligned(rows)
