@@ -91,7 +91,7 @@ Json = Annotated[
     Path | None, typer.Option(help="Write all numbers at full precision as JSON.", metavar="FILE")
 ]
 Csv = Annotated[
-    Path | None, typer.Option(help="Write the two tables of the official DAVIS tool.", metavar="DIR")
+    Path | None, typer.Option(help="Write tables as CSV; davis: those of the official tool.", metavar="DIR")
 ]
 PerFrame = Annotated[Path | None, typer.Option(help="Write J and F of every frame as CSV.", metavar="FILE")]
 Page = Annotated[
@@ -99,8 +99,13 @@ Page = Annotated[
     typer.Option(help="Write an HTML page of numbers, curves, worst frames and settings.", metavar="FILE"),
 ]
 Other = Annotated[
-    Path | None, typer.Option(help="Compare with other results, object by object.", metavar="RESULTS")
+    list[Path] | None,
+    typer.Option(
+        help="Compare with other results, or with the JSON of an earlier evaluation; may be repeated.",
+        metavar="RESULTS",
+    ),
 ]
+Latex = Annotated[Path | None, typer.Option(help="Write LaTeX tables.", metavar="FILE")]
 ShowPublished = Annotated[
     bool,
     typer.Option("--published", help="Show the published numbers of the run's networks, and the difference."),
@@ -128,6 +133,7 @@ def evaluate(
     json: Json = None,
     csv: Csv = None,
     per_frame: PerFrame = None,
+    latex: Latex = None,
     report: Page = None,
     compare: Other = None,
     published: ShowPublished = False,
@@ -163,7 +169,13 @@ def evaluate(
         workers=workers,
     )
     outputs = Outputs(
-        json=json, csv=csv, per_frame=per_frame, report=report, compare=compare, published=published
+        json=json,
+        csv=csv,
+        per_frame=per_frame,
+        latex=latex,
+        report=report,
+        compare=compare or (),
+        published=published,
     )
     if results is None:
         # Runs on a data set that was given as a path are named after its folder.

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from sfc_cli.data.jhmdb import JOINT_NAMES, JhmdbDataset, Joints, read_joints
 from sfc_cli.data.results import ResultsFolder
 from sfc_cli.data.sequence_names import in_short
 from sfc_cli.errors import InputError
 from sfc_cli.evaluation.measures import Curve
-from sfc_cli.evaluation.report import Rates
+from sfc_cli.evaluation.report import FrameCurves, Rates
 from sfc_cli.evaluation.sequence_plan import Problems, check_results_folder, record_of
 from sfc_cli.evaluation.whereabouts import did_you_mean, holds_file, holds_folder
 
@@ -73,6 +74,7 @@ def evaluate_jhmdb(
         frames += len(distances)
         lost += int(np.isnan(distances).sum())
     problems.raise_if_any()
+    videos = dict(zip(names, parts, strict=True))
     every = np.concatenate(parts)  # [frames of all videos, 15]
     rates = {f"PCK@{threshold}": _rates(every, threshold) for threshold in THRESHOLDS}
     if not len(every) or np.isnan(every).all():
@@ -105,7 +107,38 @@ def evaluate_jhmdb(
         split=split,
         counted="every frame with joints but the first of each video",
         run=record_of(results),
+        per_sequence={name: _video_rates(distances) for name, distances in videos.items()},
+        curves={
+            name: FrameCurves(
+                frames=tuple(str(t) for t in range(1, len(distances) + 1)),
+                values={f"PCK@{threshold}": _rates(distances.T, threshold) for threshold in THRESHOLDS},
+            )
+            for name, distances in videos.items()
+        },
+        sequence_counts={name: _near_and_all(distances) for name, distances in videos.items()},
+        score_of=_mean_rate,
     )
+
+
+def _video_rates(distances: Curve) -> dict[str, float]:
+    """Return the share of a video's joints that are near, without regard to which joint they are."""
+    return {
+        f"PCK@{threshold}": float(_rates(distances.reshape(-1, 1), threshold)[0]) for threshold in THRESHOLDS
+    }
+
+
+def _near_and_all(distances: Curve) -> npt.NDArray[np.int64]:
+    """Count each joint's frames that are near at the first threshold, and all that count, [2, 15]."""
+    counted = ~np.isnan(distances)
+    near = np.where(counted, distances, np.inf) <= THRESHOLDS[0]
+    return np.stack((near.sum(axis=0), counted.sum(axis=0))).astype(np.int64)
+
+
+def _mean_rate(counts: npt.NDArray[np.int64]) -> Curve:
+    """Return PCK at the first threshold of counts [r, 2, 15]."""
+    near, total = counts[:, 0], counts[:, 1]
+    rates = np.where(total > 0, near / np.maximum(total, 1), np.nan)
+    return np.asarray(np.nanmean(rates, axis=1), np.float64)
 
 
 def joint_distances(found: Joints, truth: Joints) -> Curve:

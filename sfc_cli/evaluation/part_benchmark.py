@@ -18,7 +18,8 @@ from sfc_cli.evaluation.completeness import (
     warnings_about_sequences,
 )
 from sfc_cli.evaluation.decoding import decode_ids
-from sfc_cli.evaluation.report import Rates
+from sfc_cli.evaluation.measures import Curve
+from sfc_cli.evaluation.report import FrameCurves, Rates
 from sfc_cli.evaluation.sequence_plan import (
     Problems,
     SequencePlan,
@@ -79,8 +80,10 @@ def evaluate_vip(
     note_lacking_truth(plans, known, problems, allow_missing=None)
     check_files(plans, problems)
     problems.raise_if_any()
-    counts = _count(plans, workers, progress, problems)
+    frames = _count(plans, workers, progress, problems)
     problems.raise_if_any()
+    videos = {plan.name: each.sum(axis=0) for plan, each in zip(plans, frames, strict=True)}
+    counts = np.sum(list(videos.values()), axis=0)
     rates = class_rates(counts)
     return Rates(
         benchmark=f"VIP {split}",
@@ -103,25 +106,38 @@ def evaluate_vip(
         split=split,
         counted="every annotated frame, the given first one too; pixels of classes 0 to 19",
         run=record_of(results),
+        per_sequence={name: {"mIoU": float(_mean_rates(each[None])[0])} for name, each in videos.items()},
+        curves={
+            plan.name: FrameCurves(frames=plan.frames, values={"mIoU": _mean_rates(each)})
+            for plan, each in zip(plans, frames, strict=True)
+        },
+        sequence_counts=videos,
+        score_of=_mean_rates,
+        plans=plans,
     )
 
 
 def class_rates(counts: Counts) -> npt.NDArray[np.float64]:
-    """Return each class's IoU from pixel counts [true, found class]; NaN for a class that occurs nowhere."""
-    both = np.diag(counts)
-    either = counts.sum(axis=0) + counts.sum(axis=1) - both
+    """Return each class's IoU from pixel counts [..., true, found class]; NaN for one that occurs nowhere."""
+    both = np.diagonal(counts, axis1=-2, axis2=-1)
+    either = counts.sum(axis=-2) + counts.sum(axis=-1) - both
     return np.where(either > 0, both / np.maximum(either, 1), np.nan)
 
 
+def _mean_rates(counts: Counts) -> Curve:
+    """Return the mean IoU of each of several counts, [r, true, found class] to [r]."""
+    return np.asarray(np.nanmean(class_rates(counts), axis=-1), np.float64)
+
+
 def count_job(job: FrameJob) -> tuple[Counts, dict[int, Path]]:
-    """Count pixels by true and found class over a few frames; runs in a worker process.
+    """Count pixels by true and found class in a few frames; runs in a worker process.
 
     Returns:
-        The counts [true, found class], and ids beyond the classes in the results, each with a file.
+        The counts [n, true, found class], and ids beyond the classes in the results, each with a file.
     """
-    counts = np.zeros(_CLASSES * _CLASSES, np.int64)
+    counts = np.zeros((len(job.truth), _CLASSES * _CLASSES), np.int64)
     strangers: dict[int, Path] = {}
-    for truth_path, result_path in zip(job.truth, job.results, strict=True):
+    for index, (truth_path, result_path) in enumerate(zip(job.truth, job.results, strict=True)):
         truth, result = decode_ids(truth_path), decode_ids(result_path)
         if int(result.max()) >= _CLASSES:
             strangers.setdefault(int(result.max()), result_path)
@@ -129,16 +145,16 @@ def count_job(job: FrameJob) -> tuple[Counts, dict[int, Path]]:
         known = truth < _CLASSES
         # One number for each pair of true and found class, so that one pass counts them all.
         pairs = truth[known].astype(np.int64) * _CLASSES + result[known]
-        counts += np.bincount(pairs, minlength=_CLASSES * _CLASSES)
-    return counts.reshape(_CLASSES, _CLASSES), strangers
+        counts[index] = np.bincount(pairs, minlength=_CLASSES * _CLASSES)
+    return counts.reshape(-1, _CLASSES, _CLASSES), strangers
 
 
 def _count(
     plans: Sequence[SequencePlan], workers: int | None, progress: Progress | None, problems: Problems
-) -> Counts:
-    counts = np.zeros((_CLASSES, _CLASSES), np.int64)
-    for _, (part, strangers) in work_on_frames(count_job, plans, workers, progress):
-        counts += part
+) -> list[Counts]:
+    counts = [np.zeros((len(plan.frames), _CLASSES, _CLASSES), np.int64) for plan in plans]
+    for job, (part, strangers) in work_on_frames(count_job, plans, workers, progress):
+        counts[job.sequence][job.start : job.start + len(part)] = part
         for identity, path in strangers.items():
             message = f"{path} contains id {identity}, but the classes are 0 to {_CLASSES - 1}."
             problems.add("ids", path.parent.name, message, "Check that the results belong to this data set.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cached_property
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from sfc_cli.evaluation.measures import Curve, Flags
 from sfc_cli.evaluation.scoring_protocols import EVERY_FRAME, ScoringProtocol
@@ -21,6 +22,19 @@ OBJECT_NAMES = ("J-Mean", "J-Recall", "J-Decay", "F-Mean", "F-Recall", "F-Decay"
 GLOBAL_NAMES = ("J&F-Mean", *OBJECT_NAMES)
 _RECALL_ABOVE = 0.5
 _QUARTERS = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameCurves:
+    """Measures of each frame, of an object or of a sequence.
+
+    Args:
+        frames: The names of the n frames.
+        values: The measures by name, [n] each.
+    """
+
+    frames: tuple[str, ...]
+    values: Mapping[str, Curve]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +142,24 @@ class Report:
         return {name: sequence_means(objects) for name, objects in grouped.items()}
 
     @property
+    def curves(self) -> dict[str, FrameCurves]:
+        """J and F of every frame, by object."""
+        return {
+            scores.name: FrameCurves(frames=scores.frames, values={"J": scores.region, "F": scores.boundary})
+            for scores in self.objects
+        }
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """Benchmark, split and scoring protocol, which must be the same in what is compared."""
+        return protocol_facts(self.provenance())
+
+    @property
+    def sequence_count(self) -> int:
+        """How many sequences were scored."""
+        return len(self.sequences)
+
+    @property
     def frame_count(self) -> int:
         """How many frames were scored."""
         return sum(len(plan.frames) for plan in self.sequences)
@@ -165,6 +197,18 @@ class Report:
         return self.to_json()[key]
 
 
+def protocol_facts(provenance: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what must be the same in scores that are compared, as words; empty if they do not say it."""
+    if "benchmark" not in provenance:
+        return ()
+    protocol = provenance.get("scoring_protocol", {})
+    bound = f", F within {protocol['boundary']}" if "boundary" in protocol else ""
+    return (
+        f"{provenance['benchmark']} {provenance.get('split', '')}".strip(),
+        f"scoring protocol {protocol.get('name')}{bound}",
+    )
+
+
 def _origin(data: Path, results: Path, run: Mapping[str, Any], warnings: Sequence[str]) -> dict[str, Any]:
     return {
         "data": str(data.absolute()),
@@ -193,6 +237,11 @@ class Rates:
         split: The split's name.
         counted: Which frames count and what is measured, in words.
         run: The content of the results' ``run.json``; empty if there is none that can be read.
+        per_sequence: The numbers of each sequence, by its name.
+        curves: The numbers of each frame, by sequence.
+        sequence_counts: What each sequence adds to the counts that the first global number is made of.
+        score_of: Makes that number of such counts, [r, …] to [r].
+        plans: The sequences' masks, if that is what was scored.
     """
 
     benchmark: str
@@ -207,6 +256,16 @@ class Rates:
     split: str = ""
     counted: str = ""
     run: Mapping[str, Any] = field(default_factory=dict)
+    per_sequence: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    curves: Mapping[str, FrameCurves] = field(default_factory=dict)
+    sequence_counts: Mapping[str, npt.NDArray[np.int64]] = field(default_factory=dict)
+    score_of: Callable[[npt.NDArray[Any]], Curve] | None = None
+    plans: Sequence[SequencePlan] = ()
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """See ``Report.facts``."""
+        return protocol_facts(self.provenance())
 
     def to_json(self) -> dict[str, Any]:
         """Return the numbers as plain dictionaries; None if there was nothing to rate."""
