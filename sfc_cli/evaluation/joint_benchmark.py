@@ -13,7 +13,7 @@ from sfc_cli.data.results import ResultsFolder
 from sfc_cli.data.sequence_names import in_short
 from sfc_cli.errors import InputError
 from sfc_cli.evaluation.measures import Curve
-from sfc_cli.evaluation.report import FrameCurves, Rates
+from sfc_cli.evaluation.report import FrameCurves, JointPlan, Rates
 from sfc_cli.evaluation.sequence_plan import Problems, check_results_folder, record_of
 from sfc_cli.evaluation.whereabouts import did_you_mean, holds_file, holds_folder
 
@@ -51,6 +51,7 @@ def evaluate_jhmdb(
     check_results_folder(results)
     problems = Problems()
     parts, frames, lost = [], 0, 0
+    joints = {}
     for name in names:
         path = ResultsFolder(results).joints(name)
         if not path.is_file() and (guess := did_you_mean("results", results, holds_file(f"{name}.json"))):
@@ -71,6 +72,9 @@ def evaluate_jhmdb(
             continue
         distances = joint_distances(found, truth)
         parts.append(distances)
+        pictures = _scored_pictures(dataset, name, len(truth))
+        if pictures:
+            joints[name] = JointPlan(frames=pictures, truth=truth[1:], found=found[1:])
         frames += len(distances)
         lost += int(np.isnan(distances).sum())
     problems.raise_if_any()
@@ -117,7 +121,17 @@ def evaluate_jhmdb(
         },
         sequence_counts={name: _near_and_all(distances) for name, distances in videos.items()},
         score_of=_mean_rate,
+        joints=joints,
     )
+
+
+def _scored_pictures(dataset: JhmdbDataset, name: str, count: int) -> tuple[Path, ...]:
+    """Return the files of a video's frames but the first; none if they are not all there."""
+    try:
+        files = dataset.frames(name)[:count]
+    except InputError:
+        return ()
+    return tuple(files[1:]) if len(files) == count else ()
 
 
 def _video_rates(distances: Curve) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -10,13 +11,16 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
+from sfc_cli.data.frames import read_frame
+from sfc_cli.data.masks import Ids
 from sfc_cli.evaluation.comparison import Comparison, RatesComparison
 from sfc_cli.evaluation.decoding import decode_ids
 from sfc_cli.evaluation.measures import Curve
 from sfc_cli.evaluation.page_pictures import as_scored, blended_data, frame_picture, proposal_table
-from sfc_cli.evaluation.report import FrameCurves, Rates, Report
+from sfc_cli.evaluation.report import FrameCurves, JointPlan, Rates, Report
 from sfc_cli.evaluation.sequence_plan import SequencePlan
 from sfc_cli.evaluation.workers import in_processes
 
@@ -115,6 +119,7 @@ def rates_data(
         for each in (rates, *(other for other, _ in others))
     ]
     pictures = _pictures(shown, {}, workers)
+    pictures.update(_joint_pictures([rates.joints, *(other.joints for other, _ in others)], workers))
     runs = [rates.curves, *(comparison.second.curves for comparison in comparisons)]
     groups = [
         {
@@ -186,7 +191,7 @@ def _pictures(
     """
     jobs = []
     total = sum(len(plan.frames) for plan in runs[0].plans.values()) if runs else 0
-    step = max(math.ceil(total * (1 + len(runs)) / MOST_PICTURES), 1)
+    step = _step(total, len(runs))
     for name, plan in runs[0].plans.items() if runs else ():
         own = [run.plans.get(name) for run in runs]
         if not all(each is not None and each.results and each.frames == plan.frames for each in own):
@@ -209,6 +214,11 @@ def _pictures(
     return found
 
 
+def _step(frames: int, runs: int) -> int:
+    """Return how many frames apart pictures must be, so that there are not too many."""
+    return max(math.ceil(frames * (1 + runs) / MOST_PICTURES), 1)
+
+
 def make_pictures(job: PictureJob) -> list[list[str]]:
     """Draw the pictures of a few frames; runs in a worker process."""
     pictures = []
@@ -224,14 +234,62 @@ def make_pictures(job: PictureJob) -> list[list[str]]:
     return pictures
 
 
+@dataclass(frozen=True, kw_only=True)
+class _JointJob:
+    sequence: str
+    at: tuple[int, ...]
+    frames: tuple[Path, ...]
+    joints: tuple[Curve, ...]
+
+
+def _joint_pictures(
+    runs: Sequence[Mapping[str, JointPlan]], workers: int | None
+) -> dict[str, dict[int, list[str]]]:
+    """Return pictures of some frames with their joints, see ``_pictures``."""
+    step = _step(sum(len(plan.frames) for plan in runs[0].values()), len(runs))
+    jobs = []
+    for name, plan in runs[0].items():
+        own = [run[name] for run in runs if name in run]
+        at = tuple(range(0, len(plan.frames), step))
+        if len(own) == len(runs):
+            joints = (plan.truth[list(at)], *(each.found[list(at)] for each in own))
+            frames = tuple(plan.frames[index] for index in at)
+            jobs.append(_JointJob(sequence=name, at=at, frames=frames, joints=joints))
+    parts = dict(in_processes(_draw_joints, jobs, workers))
+    return {job.sequence: dict(zip(job.at, parts[index], strict=True)) for index, job in enumerate(jobs)}
+
+
+def _draw_joints(job: _JointJob) -> list[list[str]]:
+    drawn = []
+    for number, path in enumerate(job.frames):
+        picture = read_frame(path)
+        masks = [joint_dots(each[number], picture.shape[:2]) for each in job.joints]
+        drawn.append([blended_data(picture, mask, _WIDTH)[0] for mask in masks])
+    return drawn
+
+
+def joint_dots(joints: Curve, size: tuple[int, ...]) -> Ids:
+    """Return a mask with a dot for each joint in the frame, each with an id of its own.
+
+    Args:
+        joints: In pixels, x and y, [J, 2].
+        size: The frame's height and width.
+    """
+    mask = np.zeros(size, np.uint8)
+    radius = max(round(max(size) / 80), 2)
+    for index, (x, y) in enumerate(joints.tolist()):
+        # Neither lost, which is NaN, nor outside.
+        if 0 <= x < size[1] and 0 <= y < size[0]:
+            cv2.circle(mask, (round(x), round(y)), radius, index + 1, -1)
+    return mask
+
+
 def downloads(files: Mapping[str, str]) -> str:
     """Return links that save files which the page holds.
 
     Args:
         files: Their contents by name.
     """
-    import base64
-
     links = []
     for name, content in files.items():
         kind = "text/csv" if name.endswith(".csv") else "application/x-tex"

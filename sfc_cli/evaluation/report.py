@@ -221,6 +221,21 @@ def _origin(data: Path, results: Path, run: Mapping[str, Any], warnings: Sequenc
 
 
 @dataclass(frozen=True, kw_only=True)
+class JointPlan:
+    """The scored frames of a video and its joints in them, to be drawn.
+
+    Args:
+        frames: The files of the n frames.
+        truth: In pixels, [n, J, 2].
+        found: In pixels, [n, J, 2]; NaN where a joint was lost.
+    """
+
+    frames: tuple[Path, ...]
+    truth: Curve
+    found: Curve
+
+
+@dataclass(frozen=True, kw_only=True)
 class Rates:
     """The outcome of a benchmark that rates joints or classes instead of objects over time.
 
@@ -242,6 +257,7 @@ class Rates:
         sequence_counts: What each sequence adds to the counts that the first global number is made of.
         score_of: Makes that number of such counts, [r, …] to [r].
         plans: The sequences' masks, if that is what was scored.
+        joints: The videos' joints, by name, if that is what was scored; without those whose frames are gone.
     """
 
     benchmark: str
@@ -261,6 +277,7 @@ class Rates:
     sequence_counts: Mapping[str, npt.NDArray[np.int64]] = field(default_factory=dict)
     score_of: Callable[[npt.NDArray[Any]], Curve] | None = None
     plans: Sequence[SequencePlan] = ()
+    joints: Mapping[str, JointPlan] = field(default_factory=dict)
 
     @property
     def facts(self) -> tuple[str, ...]:
