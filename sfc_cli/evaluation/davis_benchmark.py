@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ import numpy as np
 from sfc_cli.data.davis import DavisDataset
 from sfc_cli.data.masks import VOID, Ids, object_ids
 from sfc_cli.data.results import ResultsFolder
+from sfc_cli.data.sequence_names import read_list
+from sfc_cli.data.videos.images import natural_order
 from sfc_cli.errors import InputError, UsageError, require_choice, require_package
 from sfc_cli.evaluation.completeness import KnownFrames, pictured_frames
 from sfc_cli.evaluation.decoding import decode_ids
@@ -93,9 +96,10 @@ def evaluate_davis(
     reading: Reading = "proposals" if unsupervised else "foreground" if year == "2016" else "ids"
     own = DAVIS_UNSUPERVISED if unsupervised else DAVIS_2016 if year == "2016" else DAVIS_2017
     protocol = scoring.applied_to(own)
+    listed = _listed_frames(data / "ImageSets", split)
     return evaluate_masks(
         dataset.sequences(split, sequences),
-        lambda name: _plan(dataset, name, ResultsFolder(results), reading, protocol),
+        lambda name: _plan(dataset, name, ResultsFolder(results), reading, protocol, listed.get(name, ())),
         MaskScoring(
             benchmark=f"DAVIS-{year}" + (" unsupervised" if unsupervised else ""),
             split=split,
@@ -119,6 +123,18 @@ class _OtherAnnotations(DavisDataset):
     @property
     def annotations_root(self) -> Path:
         return inside(self.root, self.annotations_folder) / self.resolution
+
+
+def _listed_frames(lists: Path, split: str) -> dict[str, list[str]]:
+    """Return the frames that the lists of the 2016 benchmark name, a pair of paths a line, by sequence."""
+    listed: dict[str, list[str]] = {}
+    for path in sorted(lists.glob(f"*/{glob.escape(split)}.txt")):
+        lines = [line.split()[0] for line in read_list(path)]
+        if lines and all(line.count("/") > 1 for line in lines):
+            for line in lines:
+                *_, sequence, frame = line.split("/")
+                listed.setdefault(sequence, []).append(Path(frame).stem)
+    return {name: list(dict.fromkeys(frames)) for name, frames in listed.items()}
 
 
 def _require_layout(data: Path) -> None:
@@ -152,13 +168,18 @@ def _dataset(data: Path, year: str, split: str, unsupervised: bool, annotations:
 
 
 def _plan(
-    dataset: DavisDataset, name: str, results: ResultsFolder, reading: Reading, protocol: ScoringProtocol
+    dataset: DavisDataset,
+    name: str,
+    results: ResultsFolder,
+    reading: Reading,
+    protocol: ScoringProtocol,
+    listed: Sequence[str],
 ) -> SequencePlan:
-    annotations = dataset.annotations(name)
+    annotations = sorted(dataset.annotations(name), key=natural_order)
     pictures = inside(dataset.root / "JPEGImages" / dataset.resolution, name)
     annotated = tuple(path.stem for path in annotations)
     # The first frame is given, and by the last an object has often half left: the benchmark scores neither.
-    known = KnownFrames(annotated=annotated, pictured=pictured_frames(pictures)).all
+    known = KnownFrames(annotated=annotated, pictured=pictured_frames(pictures), listed=listed).all
     scored = [annotations[t] for t in protocol.kept(annotated, known[0], known[-1])]
     if not scored:
         raise InputError(
@@ -178,6 +199,7 @@ def _plan(
         pictures=pictures,
         reading=reading,
         annotated=annotated,
+        listed=tuple(listed),
         is_dense=True,
     )
 

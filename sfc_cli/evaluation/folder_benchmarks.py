@@ -79,7 +79,10 @@ def evaluate_youtube_vos(
     pictures = annotations.parent / "JPEGImages"
     if sequences is None and not allow_missing:
         _require_all_annotated(annotations, pictures, folders)
-    masks = {name: tuple(files_in(inside(annotations, name), (".png",))) for name in names}
+    masks = {
+        name: tuple(sorted(files_in(inside(annotations, name), (".png",)), key=natural_order))
+        for name in names
+    }
     listed = _listed_frames(annotations.parent / "meta.json")
     protocol = (scoring or ScoringChoice()).applied_to(FROM_APPEARANCE)
     ids = ids_by_frame([path for name in names for path in masks[name]], workers)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sfc_cli.data.results import ResultsFolder
+from sfc_cli.data.videos.images import natural_order
 from sfc_cli.data.vip import PART_NAMES, VipDataset
 from sfc_cli.errors import InputError
 from sfc_cli.evaluation.completeness import (
@@ -162,7 +163,7 @@ def _count(
 
 
 def _plan(dataset: VipDataset, name: str, results: ResultsFolder) -> SequencePlan:
-    truth = tuple(dataset.annotations(name))
+    truth = tuple(sorted(dataset.annotations(name), key=natural_order))
     return SequencePlan(
         name=name,
         objects=tuple(range(_CLASSES)),

@@ -198,3 +198,31 @@ def test_evaluate_folder__natural_order(tmp_path: Path) -> None:
         write_mask(tmp_path / "truth" / f"{name}.png", mask)
     report = evaluate_folder(tmp_path / "truth", tmp_path / "truth", allow_missing=True)
     assert report.objects[0].frames == ("0", "1", "2", "10")
+
+
+def test_evaluate__unpadded_names_in_natural_order(davis: Path, results: Path) -> None:
+    for folder in (masks_of(davis) / "first", results / "first", davis / "JPEGImages" / "480p" / "first"):
+        for path in folder.iterdir():
+            path.rename(path.with_stem(str(3 * int(path.stem))))
+    expected = ("3", "6", "9", "12", "15", "18")
+    assert evaluate_davis(davis, results, workers=1).objects[0].frames == expected
+    videos = davis.parent / "ytvos" / "Annotations"
+    shutil.copytree(masks_of(davis), videos)
+    report = evaluate_youtube_vos(videos.parent, results, sequences=["first"], workers=1)
+    assert report.objects[0].frames == ("0", *expected, "21")
+
+
+def test_evaluate_davis__lists_of_2016_know_the_frames(davis: Path, results: Path) -> None:
+    shutil.rmtree(davis / "JPEGImages")
+    for name in ("00006", "00007"):
+        (masks_of(davis) / "first" / f"{name}.png").unlink()
+        (results / "first" / f"{name}.png").unlink()
+    lines = [
+        f"/JPEGImages/480p/{name}/{t:05d}.jpg /Annotations/480p/{name}/{t:05d}.png"
+        for name in ("first", "second")
+        for t in range(FRAMES)
+    ]
+    (davis / "ImageSets" / "480p").mkdir()
+    (davis / "ImageSets" / "480p" / "val.txt").write_text("\n".join(lines))
+    with pytest.raises(InputError, match=r"No annotation for frames 00006, 00007 of sequence first"):
+        evaluate_davis(davis, results, year="2016")
