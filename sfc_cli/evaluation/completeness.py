@@ -179,16 +179,18 @@ def note_lacking_truth(
             plan.name,
             f"No annotation for {_frames(lacking)} of sequence {plan.name}: {folder} has "
             f"{len(frames.annotated)} of {len(frames.annotated) + len(lacking)}{misnamed(folder, lacking)}.",
-            _remedy(plan, frames, allow_missing),
+            _remedy(frames, lacking, allow_missing),
         )
     return allowed
 
 
-def _remedy(plan: SequencePlan, known: KnownFrames, allow_missing: bool | None) -> str:
+def _remedy(known: KnownFrames, lacking: Sequence[str], allow_missing: bool | None) -> str:
     if allow_missing is None:
         return "Unpack the truth again, or choose whole sequences with `sequences`."
     whole = "Unpack the truth again, or score what there is, with a note, with `allow_missing`."
-    if known.pictured or known.listed or not plan.results_tell_length:
+    # Only results after the last annotation may as well be what is wrong.
+    is_told_by_results = bool(known.results) and lacking[-1] == known.results[-1]
+    if known.pictured or known.listed or not is_told_by_results:
         return whole
     return f"{whole} If the results are what is too long, remove their last frames."
 
@@ -248,5 +250,5 @@ def warnings_about_sequences(results: Path, known: Collection[str]) -> list[str]
         return []
     return [
         f"Not scored, because the split does not have them: {in_short(extra, MOST_LISTED)}. "
-        "Check `split` and `results`."
+        "Check the split and the results' folder."
     ]

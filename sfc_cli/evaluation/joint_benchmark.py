@@ -87,13 +87,13 @@ def evaluate_jhmdb(
         )
     warnings = [f"{lost} of {every.size} joints were lost and do not count."] if lost else []
     if not np.nan_to_num(every).any():
-        warnings.append("The results equal the truth. Are they the annotations? Check `results`.")
+        warnings.append("The results equal the truth. Are they the annotations? Check the results' folder.")
     known = {path.as_posix() for path in map(ResultsFolder(results).joints, dataset.sequences(split))}
     extra = sorted(path for path in results.glob("*/*.json") if path.as_posix() not in known)
     if extra:
         names_of = [path.relative_to(results).with_suffix("").as_posix() for path in extra]
         warnings.append(
-            f"Not scored, because the split does not have them: {in_short(names_of, 5)}. Check `split`."
+            f"Not scored, because the split does not have them: {in_short(names_of, 5)}. Check the split."
         )
     return Rates(
         benchmark=f"JHMDB split {split}",

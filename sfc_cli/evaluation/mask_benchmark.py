@@ -184,9 +184,9 @@ def warnings_about(plans: Sequence[SequencePlan], scores: Sequence[SequenceScore
         (
             equal,
             f"The results equal the truth in {_named(equal, len(scored))}. Are they the annotations? Check "
-            "`results`.",
+            "the results' folder.",
         ),
-        (empty, f"The results are empty in {_named(empty, len(scored))}. Check `results`."),
+        (empty, f"The results are empty in {_named(empty, len(scored))}. Check the results' folder."),
         (never, f"Never predicted: {in_short(never, _MOST_LISTED)}."),
         (void, f"Results contain void (255), which counts as background: {in_short(void, _MOST_LISTED)}."),
         (unknown, f"Not in the truth, and not scored: {in_short(unknown, _MOST_LISTED)}."),

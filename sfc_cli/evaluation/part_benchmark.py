@@ -99,7 +99,7 @@ def evaluate_vip(
             *warnings_about_sequences(results, dataset.sequences(split)),
             *warnings_about_frames(plans, known),
             *(
-                ["The results equal the truth. Are they the annotations? Check `results`."]
+                ["The results equal the truth. Are they the annotations? Check the results' folder."]
                 if counts.sum() == np.trace(counts)
                 else []
             ),

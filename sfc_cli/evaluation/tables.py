@@ -46,7 +46,7 @@ def missing_note(report: Report | SavedScores) -> str:
 def lacking_note(report: Report) -> str:
     """Return the sentence that stands in every output if frames have no truth."""
     frames = sum(len(names) for names in report.lacking_truth.values())
-    named = [f"{name} {', '.join(names)}" for name, names in report.lacking_truth.items()]
+    named = [f"{name} {in_short(names, _MOST_LISTED)}" for name, names in report.lacking_truth.items()]
     return (
         f"THE TRUTH IS NOT WHOLE: {counted(frames, 'frame')} without annotation do not count, and these "
         f"numbers are not comparable with others: {in_short(named, _MOST_LISTED)}"

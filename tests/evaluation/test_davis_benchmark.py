@@ -169,7 +169,7 @@ def test_evaluate_davis__truth_as_results_warns(davis: Path) -> None:
     report = evaluate_davis(davis, annotations(davis))
     assert report["global"]["J&F-Mean"] == 1
     assert report.warnings == [
-        "The results equal the truth in every sequence. Are they the annotations? Check `results`."
+        "The results equal the truth in every sequence. Are they the annotations? Check the results' folder."
     ]
 
 
@@ -177,7 +177,7 @@ def test_evaluate_davis__empty_results_warn(davis: Path, results: Path) -> None:
     for path in results.glob("second/*.png"):
         write_mask(path, np.zeros_like(read_ids(path)))
     assert evaluate_davis(davis, results).warnings == [
-        "The results are empty in sequence second. Check `results`."
+        "The results are empty in sequence second. Check the results' folder."
     ]
 
 

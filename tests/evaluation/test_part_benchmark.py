@@ -88,7 +88,7 @@ def test_evaluate_vip__truth_as_results_warns(data: Path) -> None:
     assert rates["global"]["mIoU"] == 1
     assert [warning.split(":")[0] for warning in rates.warnings] == [
         "Not scored, because the split does not have them",
-        "The results equal the truth. Are they the annotations? Check `results`.",
+        "The results equal the truth. Are they the annotations? Check the results' folder.",
     ]
 
 
