@@ -40,14 +40,58 @@ Task = Annotated[
         "[default: semi-supervised]"
     ),
 ]
+Annotations = Annotated[
+    str | None,
+    typer.Option(
+        help="davis: the folder of the truth. [default: Annotations; unsupervised: Annotations_unsupervised]",
+        metavar="NAME",
+    ),
+]
+Scoring = Annotated[
+    str | None,
+    typer.Option(
+        help="folder, youtube-vos: count frames and objects as another tool does: every-frame, "
+        "from-appearance, vos-benchmark, vos-benchmark-d, davis-2017, lvos, mose or mosev2.",
+        metavar="NAME",
+    ),
+]
+Skip = Annotated[
+    str | None,
+    typer.Option(
+        help="folder, youtube-vos: leave out each sequence's first or last frame, or each object's own first "
+        "(given) or from its own last on (gone); none for none.",
+        metavar="first,last,given,gone",
+    ),
+]
+Boundary = Annotated[
+    str | None,
+    typer.Option(
+        help="The distance that F forgives: a share of the diagonal, pixels from 1 on, or object (by the "
+        "object's size, as MOSEv2). [default: 0.008]",
+        metavar="BOUND",
+    ),
+]
+Disappearance = Annotated[
+    bool,
+    typer.Option(
+        "--disappearance", help="Also measure J&F where an object is gone, and after it has come back."
+    ),
+]
+Stability = Annotated[
+    bool, typer.Option("--stability", help="Also measure T, the temporal stability of DAVIS-2016.")
+]
 AllowMissing = Annotated[
-    bool, typer.Option("--allow-missing", help="Score sequences without results as zero, with a note.")
+    bool,
+    typer.Option(
+        "--allow-missing",
+        help="Score sequences without results as zero, and leave out frames without truth, with a note.",
+    ),
 ]
 Json = Annotated[
     Path | None, typer.Option(help="Write all numbers at full precision as JSON.", metavar="FILE")
 ]
 Csv = Annotated[
-    Path | None, typer.Option(help="Write the two tables of the official DAVIS tool.", metavar="DIR")
+    Path | None, typer.Option(help="Write tables as CSV; davis: those of the official tool.", metavar="DIR")
 ]
 PerFrame = Annotated[Path | None, typer.Option(help="Write J and F of every frame as CSV.", metavar="FILE")]
 Page = Annotated[
@@ -55,8 +99,13 @@ Page = Annotated[
     typer.Option(help="Write an HTML page of numbers, curves, worst frames and settings.", metavar="FILE"),
 ]
 Other = Annotated[
-    Path | None, typer.Option(help="Compare with other results, object by object.", metavar="RESULTS")
+    list[Path] | None,
+    typer.Option(
+        help="Compare with other results, or with the JSON of an earlier evaluation; may be repeated.",
+        metavar="RESULTS",
+    ),
 ]
+Latex = Annotated[Path | None, typer.Option(help="Write LaTeX tables.", metavar="FILE")]
 ShowPublished = Annotated[
     bool,
     typer.Option("--published", help="Show the published numbers of the run's networks, and the difference."),
@@ -74,10 +123,17 @@ def evaluate(
     sequences: Sequences = None,
     year: Year = None,
     task: Task = None,
+    annotations: Annotations = None,
+    scoring_protocol: Scoring = None,
+    skip: Skip = None,
+    boundary: Boundary = None,
+    disappearance: Disappearance = False,
+    stability: Stability = False,
     allow_missing: AllowMissing = False,
     json: Json = None,
     csv: Csv = None,
     per_frame: PerFrame = None,
+    latex: Latex = None,
     report: Page = None,
     compare: Other = None,
     published: ShowPublished = False,
@@ -88,6 +144,7 @@ def evaluate(
     """Score results against the truth, by the rules of a benchmark."""
     from sfc_cli.data.results import newest_run, runs_of
     from sfc_cli.evaluation.benchmarks import Benchmark, Outputs, require_benchmark
+    from sfc_cli.evaluation.scoring_protocols import ScoringChoice
     from sfc_cli.settings.locations import find_data
 
     require_benchmark(benchmark)
@@ -100,11 +157,25 @@ def evaluate(
         sequences=parse_names(sequences),
         year=year,
         task=task,
+        annotations=annotations,
+        scoring=ScoringChoice(
+            scoring_protocol=scoring_protocol,
+            skip=parse_names(skip),
+            boundary=boundary,
+            disappearance=disappearance,
+            stability=stability,
+        ),
         allow_missing=allow_missing,
         workers=workers,
     )
     outputs = Outputs(
-        json=json, csv=csv, per_frame=per_frame, report=report, compare=compare, published=published
+        json=json,
+        csv=csv,
+        per_frame=per_frame,
+        latex=latex,
+        report=report,
+        compare=compare or (),
+        published=published,
     )
     if results is None:
         # Runs on a data set that was given as a path are named after its folder.

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import yaml
 
-from sfc_cli.evaluation.report import GLOBAL_NAMES, Report
+from sfc_cli.data.sequence_names import in_short
+from sfc_cli.evaluation.bootstrap import interval, interval_of_means
+from sfc_cli.evaluation.report import Rates, Report
+from sfc_cli.evaluation.saved_scores import SavedScores
 from sfc_cli.settings.locations import assets_folder
+
+_MOST_LISTED = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,17 +35,22 @@ class ObjectDifference:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """A report and another one on the same truth."""
+    """A report and another one on the same truth, or the scores that an earlier evaluation saved.
+
+    Args:
+        first: The report.
+        second: The other one.
+        label: The letter of the other one in tables and curves; the first is A.
+    """
 
     first: Report
-    second: Report
+    second: Report | SavedScores
+    label: str = "B"
 
     @property
     def global_difference(self) -> dict[str, float]:
-        """The first's seven numbers minus the second's."""
-        return {
-            name: self.first.global_scores[name] - self.second.global_scores[name] for name in GLOBAL_NAMES
-        }
+        """The first's numbers minus the second's, of those that both have."""
+        return _difference(self.first.global_scores, self.second.global_scores)
 
     @cached_property
     def objects(self) -> list[ObjectDifference]:
@@ -52,16 +63,104 @@ class Comparison:
         ]
         return sorted(rows, key=lambda row: -row.difference["J&F-Mean"])
 
+    @cached_property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % interval of the difference in J&F-Mean over the objects of both, see ``bootstrap``."""
+        by_sequence: dict[str, list[float]] = {}
+        for row in self.objects:
+            sequence = row.name.rsplit("_", 1)[0]
+            by_sequence.setdefault(sequence, []).append(row.difference["J&F-Mean"])
+        return interval_of_means(by_sequence)
+
+    @property
+    def caveats(self) -> list[str]:
+        """Why the two are not the same measurement, a sentence each; empty if they are."""
+        return [
+            *_other_facts(self.first.facts, self.second.facts, self.label),
+            *_other_names(self.first.per_object, self.second.per_object, self.label),
+        ]
+
     def to_json(self) -> dict[str, Any]:
         """Return the other's numbers and the differences as plain dictionaries."""
         return {
+            "label": self.label,
             "results": str(self.second.results),
-            **self.second.to_json(),
+            "global": self.second.global_scores,
+            "per_object": self.second.per_object,
             "difference": {
                 "global": self.global_difference,
+                "interval": self.interval,
                 "per_object": {row.name: row.difference for row in self.objects},
             },
+            "caveats": self.caveats,
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class RatesComparison:
+    """Rates beside others on the same truth.
+
+    Args:
+        first: The rates.
+        second: The others.
+        label: The letter of the others in tables and curves; the first are A.
+    """
+
+    first: Rates
+    second: Rates | SavedScores
+    label: str = "B"
+
+    @property
+    def global_difference(self) -> dict[str, float]:
+        """The first's numbers minus the second's, of those that both have."""
+        return _difference(self.first.global_scores, self.second.global_scores)
+
+    @cached_property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % interval of the difference in the first number, videos resampled in pairs."""
+        mine, theirs = self.first.sequence_counts, self.second.sequence_counts
+        names = [name for name in mine if name in theirs and mine[name].shape == theirs[name].shape]
+        if not names or self.first.score_of is None:
+            return None
+        score = self.first.score_of
+        parts = np.stack([np.stack((mine[name], theirs[name])) for name in names])  # [n, 2, …]
+        return interval(parts, lambda totals: score(totals[:, 0]) - score(totals[:, 1]))
+
+    @property
+    def caveats(self) -> list[str]:
+        """Why the two are not the same measurement, a sentence each; empty if they are."""
+        return [
+            *_other_facts(self.first.facts, self.second.facts, self.label),
+            *_other_names(self.first.sequence_counts, self.second.sequence_counts, self.label),
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the others' numbers and the differences as plain dictionaries."""
+        return {
+            "label": self.label,
+            "results": str(self.second.results),
+            "global": self.second.global_scores,
+            "difference": {"global": self.global_difference, "interval": self.interval},
+            "caveats": self.caveats,
+        }
+
+
+def _difference(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str, float]:
+    return {name: value - second[name] for name, value in first.items() if name in second}
+
+
+def _other_facts(first: Sequence[str], second: Sequence[str], label: str) -> list[str]:
+    return [
+        f"{label} was scored otherwise: {theirs}, and A: {own}."
+        for own, theirs in zip(first, second, strict=False)
+        if own != theirs
+    ]
+
+
+def _other_names(first: Collection[str], second: Collection[str], label: str) -> list[str]:
+    alone = [f"A alone has {name}" for name in first if name not in second]
+    alone += [f"{label} alone has {name}" for name in second if name not in first]
+    return [f"Not in both, and not compared one by one: {in_short(alone, _MOST_LISTED)}."] if alone else []
 
 
 def _means(numbers: dict[str, float]) -> dict[str, float]:

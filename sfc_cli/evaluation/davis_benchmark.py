@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +13,29 @@ import numpy as np
 from sfc_cli.data.davis import DavisDataset
 from sfc_cli.data.masks import VOID, Ids, object_ids
 from sfc_cli.data.results import ResultsFolder
+from sfc_cli.data.sequence_names import read_list
+from sfc_cli.data.videos.images import natural_order
 from sfc_cli.errors import InputError, UsageError, require_choice, require_package
+from sfc_cli.evaluation.completeness import KnownFrames, pictured_frames
 from sfc_cli.evaluation.decoding import decode_ids
-from sfc_cli.evaluation.mask_benchmark import evaluate_masks
+from sfc_cli.evaluation.mask_benchmark import MaskScoring, evaluate_masks
 from sfc_cli.evaluation.measures import score_frame
 from sfc_cli.evaluation.report import Report, global_statistics, object_statistics
+from sfc_cli.evaluation.scoring_protocols import (
+    DAVIS_2016,
+    DAVIS_2017,
+    DAVIS_UNSUPERVISED,
+    ScoringChoice,
+    ScoringProtocol,
+)
 from sfc_cli.evaluation.sequence_plan import Reading, SequencePlan
+from sfc_cli.evaluation.whereabouts import did_you_mean, is_davis
+from sfc_cli.files import inside
 from sfc_cli.progress import Progress
 
 Year = Literal["2017", "2016"]
 Task = Literal["semi-supervised", "unsupervised"]
+_UNSUPERVISED = "Annotations_unsupervised"
 
 
 def evaluate_davis(
@@ -33,6 +47,8 @@ def evaluate_davis(
     *,
     year: str = "2017",
     task: str = "semi-supervised",
+    annotations: str | None = None,
+    scoring: ScoringChoice | None = None,
     allow_missing: bool = False,
     progress: Progress | None = None,
 ) -> Report:
@@ -47,7 +63,11 @@ def evaluate_davis(
         year: ``2017`` scores every id of the first annotation, ``2016`` every non-zero pixel as one object.
         task: ``semi-supervised`` scores each id against the same id, without the first and the last frame;
             ``unsupervised`` finds the best proposal for each object, over all frames, without void pixels.
-        allow_missing: Score a sequence without results as zero instead of refusing.
+        annotations: The folder of the truth in ``data``; None for ``Annotations``, or
+            ``Annotations_unsupervised`` for the unsupervised task.
+        scoring: What to measure besides, or otherwise; the frames that count are the benchmark's own.
+        allow_missing: Score a sequence without results as zero, and leave out frames without truth,
+            instead of refusing.
         progress: Receives the number of scored frames.
 
     Raises:
@@ -57,36 +77,72 @@ def evaluate_davis(
     data, results = Path(data), Path(results)
     require_choice("year", year, get_args(Year))
     require_choice("task", task, get_args(Task))
+    scoring = scoring or ScoringChoice()
+    if scoring.names_frames:
+        field = "skip" if scoring.scoring_protocol is None else "scoring_protocol"
+        raise UsageError(
+            f"`{field}` does not go with davis, which fixes the frames that count.",
+            "Score the folder of annotations with the benchmark folder instead.",
+        )
     unsupervised = task == "unsupervised"
     if unsupervised:
         if year == "2016":
             raise UsageError("`task` unsupervised is a task of 2017.", "Leave out `year` 2016.")
         require_package("scipy", "unsupervised", "`task` unsupervised")
-    dataset = _dataset(data, year, split, unsupervised)
+        if scoring.stability:
+            raise UsageError("`stability` does not go with `task` unsupervised.", "Leave it out.")
+    _require_layout(data)
+    dataset = _dataset(data, year, split, unsupervised, annotations)
     reading: Reading = "proposals" if unsupervised else "foreground" if year == "2016" else "ids"
+    own = DAVIS_UNSUPERVISED if unsupervised else DAVIS_2016 if year == "2016" else DAVIS_2017
+    protocol = scoring.applied_to(own)
+    listed = _listed_frames(data / "ImageSets", split)
     return evaluate_masks(
         dataset.sequences(split, sequences),
-        lambda name: _plan(dataset, name, ResultsFolder(results), reading),
-        benchmark=f"DAVIS-{year}" + (" unsupervised" if unsupervised else ""),
-        split=split,
-        data=data,
-        results=results,
-        workers=workers,
-        allow_missing=allow_missing,
-        progress=progress,
+        lambda name: _plan(dataset, name, ResultsFolder(results), reading, protocol, listed.get(name, ())),
+        MaskScoring(
+            benchmark=f"DAVIS-{year}" + (" unsupervised" if unsupervised else ""),
+            split=split,
+            data=data,
+            results=results,
+            protocol=protocol,
+            known=dataset.sequences(split),
+            allow_missing=allow_missing,
+        ),
+        workers,
+        progress,
     )
 
 
 @dataclass(frozen=True, kw_only=True)
-class _UnsupervisedDavis(DavisDataset):
-    """The layout with the annotations of the unsupervised task, which have more objects, and void pixels."""
+class _OtherAnnotations(DavisDataset):
+    """The layout with another folder of annotations, such as those of the unsupervised task."""
+
+    annotations_folder: str
 
     @property
     def annotations_root(self) -> Path:
-        return self.root / "Annotations_unsupervised" / self.resolution
+        return inside(self.root, self.annotations_folder) / self.resolution
 
 
-def _dataset(data: Path, year: str, split: str, unsupervised: bool) -> DavisDataset:
+def _listed_frames(lists: Path, split: str) -> dict[str, list[str]]:
+    """Return the frames that the lists of the 2016 benchmark name, a pair of paths a line, by sequence."""
+    listed: dict[str, list[str]] = {}
+    for path in sorted(lists.glob(f"*/{glob.escape(split)}.txt")):
+        lines = [line.split()[0] for line in read_list(path)]
+        if lines and all(line.count("/") > 1 for line in lines):
+            for line in lines:
+                *_, sequence, frame = line.split("/")
+                listed.setdefault(sequence, []).append(Path(frame).stem)
+    return {name: list(dict.fromkeys(frames)) for name, frames in listed.items()}
+
+
+def _require_layout(data: Path) -> None:
+    if data.is_dir() and not is_davis(data) and (guess := did_you_mean("data", data, is_davis)):
+        raise InputError(f"No Annotations/480p in {data}.", guess)
+
+
+def _dataset(data: Path, year: str, split: str, unsupervised: bool, annotations: str | None) -> DavisDataset:
     lists = data / "ImageSets"
     if (
         unsupervised
@@ -97,15 +153,34 @@ def _dataset(data: Path, year: str, split: str, unsupervised: bool) -> DavisData
     elif not (lists / year).is_dir():
         # The 2017 download lists the 2016 sequences too; smaller copies have one list for both.
         year = "2017"
-    if unsupervised and (data / "Annotations_unsupervised").is_dir():
-        return _UnsupervisedDavis(root=data, year=year)
+    if unsupervised and annotations is None:
+        annotations = _UNSUPERVISED
+        if data.is_dir() and not (data / annotations).is_dir():
+            raise InputError(
+                f"No {annotations} in {data}: the unsupervised task has annotations of its own, with more "
+                "objects.",
+                "Download them, or name the folder to score against, as in `annotations` Annotations; those "
+                "numbers are not the benchmark's.",
+            )
+    if annotations is not None:
+        return _OtherAnnotations(root=data, year=year, annotations_folder=annotations)
     return DavisDataset(root=data, year=year)
 
 
-def _plan(dataset: DavisDataset, name: str, results: ResultsFolder, reading: Reading) -> SequencePlan:
-    annotations = dataset.annotations(name)
+def _plan(
+    dataset: DavisDataset,
+    name: str,
+    results: ResultsFolder,
+    reading: Reading,
+    protocol: ScoringProtocol,
+    listed: Sequence[str],
+) -> SequencePlan:
+    annotations = sorted(dataset.annotations(name), key=natural_order)
+    pictures = inside(dataset.root / "JPEGImages" / dataset.resolution, name)
+    annotated = tuple(path.stem for path in annotations)
     # The first frame is given, and by the last an object has often half left: the benchmark scores neither.
-    scored = annotations if reading == "proposals" else annotations[1:-1]
+    known = KnownFrames(annotated=annotated, pictured=pictured_frames(pictures), listed=listed).all
+    scored = [annotations[t] for t in protocol.kept(annotated, known[0], known[-1])]
     if not scored:
         raise InputError(
             f"Too few annotated frames in {annotations[0].parent}: {len(annotations)}.",
@@ -120,8 +195,12 @@ def _plan(dataset: DavisDataset, name: str, results: ResultsFolder, reading: Rea
         truth=tuple(scored),
         results=tuple(results.mask(name, path.stem) for path in scored),
         starts=(0,) * len(objects),
-        pictures=dataset.root / "JPEGImages" / dataset.resolution / name,
+        protocol=protocol,
+        pictures=pictures,
         reading=reading,
+        annotated=annotated,
+        listed=tuple(listed),
+        is_dense=True,
     )
 
 

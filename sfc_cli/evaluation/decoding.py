@@ -69,7 +69,7 @@ def decode_ids(path: Path) -> Ids:
 
 @functools.lru_cache(maxsize=1)
 def inflater() -> Any:
-    """Return zlib-ng, which inflates masks three times as fast, if it is installed, else Python's zlib."""
+    """Return zlib-ng, which inflates masks three times as fast, or Python's zlib where it cannot be had."""
     try:
         return importlib.import_module("zlib_ng.zlib_ng")
     except ImportError:

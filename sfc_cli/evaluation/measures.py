@@ -6,7 +6,7 @@ import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -20,6 +20,10 @@ Curve = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 DEFAULT_BOUND = 0.008
+# A share of the image diagonal, pixels from 1 on, or by the object's size.
+Bound = float | Literal["object"]
+# MOSEv2: a tenth of the square root of the object's area.
+_OBJECT_SHARE = 0.1
 
 
 def region_similarity(mask: Mask, truth: Mask, void: Mask | None = None) -> float:
@@ -42,10 +46,18 @@ def region_similarity(mask: Mask, truth: Mask, void: Mask | None = None) -> floa
     return intersection_over_union(result, annotated)
 
 
-def intersection_over_union(result: Binary, truth: Binary) -> float:
-    """Measure J of two masks of zeros and ones, uint8 [H, W]."""
+def intersection_over_union(result: Binary, truth: Binary, *, smooths: bool = False) -> float:
+    """Measure J of two masks of zeros and ones, uint8 [H, W].
+
+    Args:
+        result: The result's object.
+        truth: The annotated object.
+        smooths: Whether to add 1 to both areas, as MOSEv2 does.
+    """
     both = int(np.count_nonzero(result & truth))
     either = int(np.count_nonzero(result)) + int(np.count_nonzero(truth)) - both
+    if smooths:
+        return (both + 1) / (either + 1)
     return both / either if either else 1.0
 
 
@@ -98,7 +110,7 @@ def boundary_accuracy(
     return boundary_agreement(result, annotated, bound_in_pixels(height, width, bound))
 
 
-def boundary_agreement(result: Binary, truth: Binary, radius: int) -> float:
+def boundary_agreement(result: Binary, truth: Binary, radius: float) -> float:
     """Measure F of two masks of zeros and ones, uint8 [H, W], with a bound in pixels."""
     result_boundary, true_boundary = boundary_map(result), boundary_map(truth)
     found, present = int(np.count_nonzero(result_boundary)), int(np.count_nonzero(true_boundary))
@@ -134,14 +146,18 @@ def boundary_map(mask: Binary) -> Binary:
     return edges
 
 
-def dilate(edges: Binary, radius: int) -> Binary:
+def dilate(edges: Binary, radius: float) -> Binary:
     """Mark every pixel within ``radius`` of a marked one, uint8 [H, W] to uint8 [H, W].
+
+    A radius that is not whole marks as much as MOSEv2's code does, whose disk is then not quite centred.
 
     Note:
         Dilating by a core and then by a square takes a third of the time that the whole disk takes, and
         reaches the same pixels, see ``disk_parts``.
     """
-    parts = disk_parts(radius)
+    if radius != int(radius):
+        return np.asarray(cv2.dilate(edges, disk(radius)), np.uint8)
+    parts = disk_parts(int(radius))
     grown = cv2.dilate(cv2.dilate(edges, parts.core), parts.square)
     if parts.rest.any():
         grown = cv2.bitwise_or(grown, cv2.dilate(edges, parts.rest))
@@ -177,8 +193,11 @@ def disk_parts(radius: int) -> DiskParts:
 
 
 @functools.lru_cache(maxsize=16)
-def disk(radius: int) -> Binary:
-    """Return a disk of ones: all (x, y) with x² + y² ≤ radius², uint8 [2·radius + 1, 2·radius + 1]."""
+def disk(radius: float) -> Binary:
+    """Return a disk of ones: all (x, y) with x² + y² ≤ radius², uint8 [2·radius + 1, 2·radius + 1].
+
+    The coordinates begin at −radius and go on in steps of 1.
+    """
     squares = np.arange(-radius, radius + 1) ** 2
     shape: Binary = (squares[:, None] + squares[None, :] <= radius**2).astype(np.uint8)
     shape.setflags(write=False)
@@ -189,6 +208,21 @@ def bound_in_pixels(height: int, width: int, bound: float = DEFAULT_BOUND) -> in
     """Return the distance that F forgives in an image of this size, in whole pixels."""
     share = bound if bound >= 1 else bound * float(np.linalg.norm((height, width)))
     return math.ceil(share)
+
+
+def object_bound_in_pixels(height: int, width: int, area: int) -> float:
+    """Return the distance that F forgives of an object by its size, as MOSEv2 computes it.
+
+    It is a tenth of the square root of the area, rounded up, and at most 0.008 of the image diagonal, which
+    MOSEv2's code does not round.
+
+    Args:
+        height: Of the image, in pixels.
+        width: Of the image.
+        area: Of the annotated object, in pixels; 0 where it is not there.
+    """
+    most = DEFAULT_BOUND * float(np.linalg.norm((height, width)))
+    return min(most, math.ceil(_OBJECT_SHARE * math.sqrt(area))) if area else most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,7 +248,14 @@ class FrameScores:
     equal: bool
 
 
-def score_frame(result: Ids, truth: Ids, objects: Sequence[int]) -> FrameScores:
+def score_frame(
+    result: Ids,
+    truth: Ids,
+    objects: Sequence[int],
+    bound: Bound = DEFAULT_BOUND,
+    *,
+    smooths_region: bool = False,
+) -> FrameScores:
     """Measure J and F of every object in one frame.
 
     Both masks are cropped to the box around everything in them and then, object by object, to the box around
@@ -225,8 +266,11 @@ def score_frame(result: Ids, truth: Ids, objects: Sequence[int]) -> FrameScores:
         result: Ids, uint8 [H, W].
         truth: Ids, uint8 [H, W].
         objects: The K ids to score; void (255) counts as background unless it is among them.
+        bound: The distance that F forgives, see ``boundary_accuracy`` and ``object_bound_in_pixels``.
+        smooths_region: See ``intersection_over_union``.
     """
-    radius = bound_in_pixels(*truth.shape)
+    height, width = truth.shape
+    radius: float = 0 if bound == "object" else bound_in_pixels(height, width, bound)
     count = len(objects)
     region, boundary = np.ones(count), np.ones(count)
     predicted, present = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
@@ -240,7 +284,9 @@ def score_frame(result: Ids, truth: Ids, objects: Sequence[int]) -> FrameScores:
         explained += pixels
         predicted[index], present[index] = pixels > 0, true.any()
         if predicted[index] or present[index]:
-            region[index] = intersection_over_union(mine, true)
+            if bound == "object":
+                radius = object_bound_in_pixels(height, width, int(np.count_nonzero(true)))
+            region[index] = intersection_over_union(mine, true, smooths=smooths_region)
             boundary[index] = boundary_agreement(mine, true, radius)
     # Looking for other ids takes long, and there are none if the objects explain every pixel.
     has_others = explained != np.count_nonzero(result)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -23,9 +23,11 @@ from sfc_cli.evaluation.report import ObjectScores, Report
 from sfc_cli.evaluation.sequence_plan import SequencePlan
 from sfc_cli.files import inside
 
-_MOST_FRAMES = 8
+# Of each sequence; only the first few sequences are unfolded.
+_MOST_FRAMES = 4
+_MOST_OPEN = 4
 _MOST_WIDTH = 480
-_JPEG_QUALITY = 80
+_JPEG_QUALITY = 75
 _BLANK = 64
 # A picture shows one and a half times the object's box, and at least this share of the frame.
 _SURROUNDINGS = 1.5
@@ -45,12 +47,38 @@ class _Worst:
 
 
 def worst_frames(report: Report) -> str:
-    """Return a figure of the worst frame of each of the objects with the lowest scores, at most eight."""
+    """Return figures of every sequence's worst frames, the sequences with the lowest ones first."""
     plans = {plan.name: plan for plan in report.sequences}
-    present = [scores for scores in report.objects if plans[scores.sequence].results is not None]
-    found = [_Worst(scores, int(np.argmin(scores.region + scores.boundary))) for scores in present]
-    found = sorted((each for each in found if each.value < 1), key=lambda each: each.value)[:_MOST_FRAMES]
-    return "".join(_figure(each, plans[each.scores.sequence], report.objects) for each in found)
+    found: dict[str, list[_Worst]] = {}
+    for scores in report.objects:
+        if plans[scores.sequence].results is not None:
+            found.setdefault(scores.sequence, []).extend(_lowest_of(scores))
+    groups = []
+    for name, candidates in found.items():
+        worst = sorted((each for each in candidates if each.value < 1), key=lambda each: each.value)
+        if worst:
+            groups.append((name, worst[:_MOST_FRAMES]))
+    groups.sort(key=lambda group: group[1][0].value)
+    return "".join(
+        f"<details{' open' if number < _MOST_OPEN else ''}><summary>{escape(name)}: from "
+        f'{worst[0].value:.3f}</summary><div class="frames">'
+        + "".join(_figure(each, plans[name], report.objects) for each in worst)
+        + "</div></details>"
+        for number, (name, worst) in enumerate(groups)
+    )
+
+
+def _lowest_of(scores: ObjectScores) -> list[_Worst]:
+    """Return an object's worst frames that are not neighbours of each other."""
+    both = scores.region + scores.boundary
+    apart = max(len(both) // 4, 1)
+    chosen: list[int] = []
+    for index in np.argsort(both, kind="stable").tolist():
+        if all(abs(index - other) >= apart for other in chosen):
+            chosen.append(index)
+        if len(chosen) == _MOST_FRAMES:
+            break
+    return [_Worst(scores, index) for index in chosen]
 
 
 def _figure(worst: _Worst, plan: SequencePlan, objects: Sequence[ObjectScores]) -> str:
@@ -58,12 +86,11 @@ def _figure(worst: _Worst, plan: SequencePlan, objects: Sequence[ObjectScores]) 
     index = plan.frames.index(frame)
     if plan.results is None:
         raise ValueError(f"{plan.name} has no results to show")
-    matched = {each.matched: each.identity for each in objects if each.sequence == plan.name}
-    truth = _shown(decode_ids(plan.truth[index]), plan)
-    result = _shown(decode_ids(plan.results[index]), plan, matched)
+    truth = as_scored(decode_ids(plan.truth[index]), plan)
+    result = as_scored(decode_ids(plan.results[index]), plan, proposal_table(objects, plan))
     shown = 1 if scores.identity == VOID else scores.identity
     view = _view_of((result == shown) | (truth == shown))
-    picture, result, truth = _picture(plan, frame, truth.shape[:2])[view], result[view], truth[view]
+    picture, result, truth = frame_picture(plan, frame, truth.shape[:2])[view], result[view], truth[view]
     colour = "#" + bytes(palette()[shown]).hex()
     score = f"J {scores.region[worst.index]:.3f}, F {scores.boundary[worst.index]:.3f}"
     name = escape(scores.name)
@@ -74,7 +101,14 @@ def _figure(worst: _Worst, plan: SequencePlan, objects: Sequence[ObjectScores]) 
     )
 
 
-def _shown(ids: Ids, plan: SequencePlan, matched: dict[int | None, int] | None = None) -> Ids:
+def proposal_table(objects: Sequence[ObjectScores], plan: SequencePlan) -> dict[int | None, int] | None:
+    """Return the objects that a sequence's proposals were matched with; None where ids are what they are."""
+    if plan.reading != "proposals":
+        return None
+    return {each.matched: each.identity for each in objects if each.sequence == plan.name}
+
+
+def as_scored(ids: Ids, plan: SequencePlan, matched: Mapping[int | None, int] | None = None) -> Ids:
     """Return ids as they are scored: as one object, or matched proposals with the ids of their objects."""
     if plan.reading == "foreground":
         return np.asarray(ids != 0, np.uint8)
@@ -107,7 +141,7 @@ def _view_of(object_pixels: npt.NDArray[np.bool_]) -> tuple[slice, slice]:
     return slices[0], slices[1]
 
 
-def _picture(plan: SequencePlan, frame: str, size: tuple[int, ...]) -> Frame:
+def frame_picture(plan: SequencePlan, frame: str, size: tuple[int, ...]) -> Frame:
     """Return the frame itself at the masks' size; plain grey if there is none that can be read."""
     height, width = size
     picture = None
@@ -125,19 +159,31 @@ def _shrunk(picture: Frame, height: int, width: int) -> Frame:
 
 
 def _image(word: str, description: str, picture: Frame, mask: Ids) -> str:
+    data, width, height = blended_data(picture, mask, _MOST_WIDTH)
+    return (
+        f'<span>{word}<img src="{data}" width="{width}" height="{height}" '
+        f'alt="{description}" loading="lazy"></span>'
+    )
+
+
+def blended_data(picture: Frame, mask: Ids, most_width: int) -> tuple[str, int, int]:
+    """Return a frame with its mask as a URL that holds a JPEG, its width and its height.
+
+    Args:
+        picture: The frame, RGB uint8 [H, W, 3].
+        mask: Ids, uint8 [H, W].
+        most_width: Wider pictures are shrunk to this, in pixels.
+    """
     blended = blend(picture, mask)
     height, width = mask.shape
-    if width > _MOST_WIDTH:
-        height = max(round(height * _MOST_WIDTH / width), 1)
-        width = _MOST_WIDTH
+    if width > most_width:
+        height = max(round(height * most_width / width), 1)
+        width = most_width
         blended = _shrunk(blended, height, width)
     options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
     _, content = cv2.imencode(".jpg", cv2.cvtColor(blended, cv2.COLOR_RGB2BGR), options)
     data = base64.b64encode(content.tobytes()).decode("ascii")
-    return (
-        f'<span>{word}<img src="data:image/jpeg;base64,{data}" width="{width}" height="{height}" '
-        f'alt="{description}" loading="lazy"></span>'
-    )
+    return f"data:image/jpeg;base64,{data}", width, height
 
 
 def curves(scores: ObjectScores) -> str:

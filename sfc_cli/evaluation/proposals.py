@@ -8,8 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from sfc_cli.data.masks import VOID, Ids
+from sfc_cli.errors import UsageError
 from sfc_cli.evaluation.measures import (
+    DEFAULT_BOUND,
     Binary,
+    Bound,
     Curve,
     FrameScores,
     bound_in_pixels,
@@ -56,18 +59,24 @@ class _Outlined:
         return harmonic_mean(precision, recall)
 
 
-def score_proposals(result: Ids, truth: Ids, objects: Sequence[int]) -> FrameScores:
+def score_proposals(
+    result: Ids, truth: Ids, objects: Sequence[int], bound: Bound = DEFAULT_BOUND
+) -> FrameScores:
     """Measure J and F of every proposal against every object in one frame, without void pixels.
 
     Args:
         result: Ids of proposals, uint8 [H, W].
         truth: Ids of objects, uint8 [H, W]; 255 is void.
         objects: The K ids to score.
+        bound: The distance that F forgives, see ``boundary_accuracy``.
 
     Returns:
         Scores [P, K], proposal ids 1 to P in rows.
     """
-    radius = bound_in_pixels(*truth.shape)
+    if bound == "object":
+        raise UsageError("`boundary` object does not go with `task` unsupervised.", "Give a number.")
+    height, width = truth.shape
+    radius = bound_in_pixels(height, width, bound)
     strangers = sorted(set(np.unique(result).tolist()) - set(range(MOST_PROPOSALS + 1)))
     void = truth == VOID
     if void.any():

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from sfc_cli.data.results import read_record
 from sfc_cli.errors import InputError
 from sfc_cli.evaluation.decoding import Header, read_header
+from sfc_cli.evaluation.scoring_protocols import EVERY_FRAME, ScoringProtocol
+from sfc_cli.evaluation.whereabouts import (
+    did_you_mean,
+    holds_file,
+    holds_sequence,
+    images_beside,
+    misnamed,
+)
 
 Reading = Literal["ids", "foreground", "proposals"]
 
@@ -28,9 +38,18 @@ class SequencePlan:
         truth: The annotation of every scored frame.
         results: The result of every scored frame; None if the sequence is missing and scores zero.
         starts: For every object the index of the first frame that counts for it.
+        protocol: Which frames count, and how J and F are measured.
+        given: For every object the name of the first annotated frame that shows it; empty if no frame is left
+            out for that.
+        gone: For every object the name of the last annotated frame that shows it; empty likewise.
         pictures: The folder of the frames themselves; None if there is none.
         reading: ``ids`` takes the stored numbers as they are, ``foreground`` takes every non-zero pixel as
             object 1, ``proposals`` scores every id of the result against every object.
+        annotated: The names of all annotated frames, those that are not scored too; empty for ``frames``.
+        listed: The frames that the data set's own list says are annotated; empty if it has none.
+        is_dense: Whether every frame should be annotated.
+        results_tell_length: Whether results after the last annotation say that annotations are missing, where
+            there is no folder of frames; if not, they are only too many.
     """
 
     name: str
@@ -40,8 +59,15 @@ class SequencePlan:
     truth: tuple[Path, ...]
     results: tuple[Path, ...] | None
     starts: tuple[int, ...]
+    protocol: ScoringProtocol = EVERY_FRAME
+    given: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
     pictures: Path | None = None
     reading: Reading = "ids"
+    annotated: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
+    is_dense: bool = False
+    results_tell_length: bool = True
 
 
 @dataclass
@@ -92,10 +118,22 @@ def check_results_folder(results: Path) -> None:
         InputError: If it is missing or a file.
     """
     if not results.is_dir():
+        if results.suffix.lower() == ".zip" and results.is_file():
+            raise InputError(
+                f"The results {results} are a zip, not a folder.",
+                f"`sfc convert {results} {results.with_suffix('').name}` makes a folder of masks of it.",
+            )
         what = "is a file, not a folder" if results.exists() else "is missing"
         raise InputError(
             f"The results folder {results} {what}.", "Give the folder that has one folder for each sequence."
         )
+
+
+def record_of(results: Path) -> dict[str, Any]:
+    """Return the ``run.json`` of results; empty if there is none that can be read."""
+    with contextlib.suppress(InputError):
+        return read_record(results) or {}
+    return {}
 
 
 def plan_all(
@@ -139,13 +177,20 @@ def set_missing_aside(
 
 def _where_results_are(plan: SequencePlan, allow_missing: bool | None) -> str:
     """Return what to do about a missing sequence, with a guess at where its results are."""
-    parent = plan.folder.parent
-    if parent.is_dir():
-        if not any(child.is_dir() for child in parent.iterdir()) and any(parent.glob("*_mask.png")):
+    if others := images_beside(plan.folder):
+        return (
+            f"{plan.folder} has {others[0].name}: a mask's name must end in .png. Rename the files, or let "
+            "`sfc convert RESULTS OUT` do it."
+        )
+    # A name such as a/b lies two folders deep; masks in the folder itself are named after the truth's.
+    is_flat = not plan.folder.as_posix().endswith(plan.name)
+    root = plan.folder if is_flat else plan.folder.parents[plan.name.count("/")]
+    if root.is_dir():
+        if not any(child.is_dir() for child in root.iterdir()) and any(root.glob("*_mask.png")):
             return "These are the released script's raw masks: run `sfc convert` on them first."
-        below = sorted(path.parent for path in parent.glob(f"*/{plan.name}") if path.is_dir())
-        if below:
-            return f"Did you mean `results` {below[0]}?"
+        fits = holds_file(plan.truth[0].name) if is_flat else holds_sequence(plan.name)
+        if guess := did_you_mean("results", root, fits):
+            return guess
     hint = "Choose the sequences to score with `sequences`"
     return (
         f"{hint}."
@@ -180,7 +225,8 @@ def _usable_header(path: Path, sequence: str, problems: Problems) -> Header | No
         header = read_header(path)
     except FileNotFoundError:
         hint = "Every annotated frame needs a result: run `sfc propagate` again."
-        problems.add("missing", sequence, f"{path} is missing.", hint)
+        clause = misnamed(path.parent, [path.stem])
+        problems.add("missing", sequence, f"{path} is missing{clause}.", hint)
         return None
     except OSError as error:
         problems.add("unreadable", sequence, f"{path} cannot be read: {error.strerror}.", "Check the file.")

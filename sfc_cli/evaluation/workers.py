@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sfc_cli.errors import SfcError, UsageError
+from sfc_cli.evaluation.scoring_protocols import ScoringProtocol
 from sfc_cli.evaluation.sequence_plan import Reading, SequencePlan
 from sfc_cli.progress import Progress, Silent
 
@@ -37,6 +38,7 @@ class FrameJob:
     results: tuple[Path, ...]
     objects: tuple[int, ...]
     reading: Reading
+    protocol: ScoringProtocol
 
 
 def work_on_frames(
@@ -74,6 +76,7 @@ def _split_into_jobs(plans: Sequence[SequencePlan]) -> list[FrameJob]:
             results=plan.results[start : start + _FRAMES_PER_JOB],
             objects=plan.objects,
             reading=plan.reading,
+            protocol=plan.protocol,
         )
         for number, plan in enumerate(plans)
         if plan.results is not None

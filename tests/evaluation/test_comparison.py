@@ -32,6 +32,7 @@ def test_comparison__differences_per_object_and_sorted() -> None:
     content = comparison.to_json()
     assert content["difference"]["per_object"]["bear_1"]["J-Mean"] == 0
     assert content["global"] == first.global_scores
+    assert content["difference"]["interval"] is None
     text = comparison_tables(comparison)
     assert "bear_2" in text
     assert "+0.125" in text

@@ -168,13 +168,17 @@ def test_evaluate_davis__allow_missing_scores_zero_and_says_so(davis: Path, resu
 def test_evaluate_davis__truth_as_results_warns(davis: Path) -> None:
     report = evaluate_davis(davis, annotations(davis))
     assert report["global"]["J&F-Mean"] == 1
-    assert report.warnings == ["The results equal the truth in every sequence. Are they the annotations?"]
+    assert report.warnings == [
+        "The results equal the truth in every sequence. Are they the annotations? Check the results' folder."
+    ]
 
 
 def test_evaluate_davis__empty_results_warn(davis: Path, results: Path) -> None:
     for path in results.glob("second/*.png"):
         write_mask(path, np.zeros_like(read_ids(path)))
-    assert evaluate_davis(davis, results).warnings == ["The results are empty in sequence second."]
+    assert evaluate_davis(davis, results).warnings == [
+        "The results are empty in sequence second. Check the results' folder."
+    ]
 
 
 def test_evaluate_davis__void_in_the_results_warns(davis: Path, results: Path) -> None:
@@ -265,6 +269,8 @@ def _binary_truth(at: Folders) -> None:
 def _two_frames(at: Folders) -> None:
     for path in sorted(annotations(at.davis).glob("first/*.png"))[2:]:
         path.unlink()
+    shutil.rmtree(at.davis / "JPEGImages")
+    shutil.rmtree(at.results / "first")
 
 
 def _moved_down(at: Folders) -> None:

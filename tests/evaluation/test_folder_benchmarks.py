@@ -147,5 +147,5 @@ def test_evaluate_youtube_vos__bad_folders(data: Path, results: Path) -> None:
         evaluate_youtube_vos(data, results, sequences=["gone"])
     write_mask(data / "valid" / "Annotations" / "plain" / "00000.png", draw_objects())
     write_mask(data / "valid" / "Annotations" / "plain" / "00005.png", draw_objects())
-    with pytest.raises(InputError, match="No objects in the annotations of video plain"):
+    with pytest.raises(InputError, match="No objects in the masks of plain"):
         evaluate_youtube_vos(data, results)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import html
 import html.parser
 import json
 import re
@@ -57,14 +58,15 @@ class _Balance(html.parser.HTMLParser):
 
 
 def test_write_page__is_whole_and_needs_no_network(report: Report, tmp_path: Path) -> None:
-    page = page_of(report, tmp_path, comparison=Comparison(first=report, second=report))
+    page = page_of(report, tmp_path, comparisons=[Comparison(first=report, second=report)])
     checked = _Balance()
     checked.feed(page)
     assert not checked.wrong
     assert not checked.open
     sources = re.findall(r'(?:src|href)="([^"]{0,30})', page)
     assert sources
-    assert all(source.startswith("data:image/jpeg;base64,") for source in sources)
+    inside = ("data:image/jpeg;base64,", "data:text/csv;base64,", "data:application/x-tex;base64")
+    assert all(source.startswith(inside) for source in sources)
     assert "url(" not in page
     assert "@import" not in page
 
@@ -78,9 +80,10 @@ def test_write_page__shows_numbers_objects_settings_and_worst_frames(report: Rep
         assert f"{numbers['J-Mean']:.3f}" in page
     assert "top_k" in page
     assert "&lt;b&gt;" in page
-    assert page.count("<svg") == 4
-    assert page.count("<figure") == 4
-    assert page.count("<img") == 8
+    assert page.count('<td class="curve"') == 4
+    # Two objects each; of five frames every second or so, of three all.
+    assert page.count("<figure") == 8
+    assert page.count("<img") == 16
     worst = page.index("second_")
     assert page.index("<h2>Worst frames") > worst
     figures = page[page.index("<h2>Worst frames") :]
@@ -92,7 +95,7 @@ def test_write_page__warns_and_names_missing_sequences(report: Report, tmp_path:
     again = evaluate_davis(report.data, report.results, allow_missing=True)
     page = page_of(again, tmp_path)
     assert "scored as zero: second" in page
-    assert page.count("<figure") == 2
+    assert page.count("<figure") == 4
 
 
 def test_write_page__a_perfect_result_has_no_worst_frames(report: Report, tmp_path: Path) -> None:
@@ -105,15 +108,17 @@ def test_write_page__a_perfect_result_has_no_worst_frames(report: Report, tmp_pa
 
 def test_write_page__without_frames(report: Report, tmp_path: Path) -> None:
     shutil.rmtree(report.data / "JPEGImages")
-    assert page_of(report, tmp_path).count("<img") == 8
+    assert page_of(report, tmp_path).count("<img") == 16
 
 
-@pytest.mark.parametrize("options", [{"year": "2016"}, {"task": "unsupervised"}])
+@pytest.mark.parametrize(
+    "options", [{"year": "2016"}, {"task": "unsupervised", "annotations": "Annotations"}]
+)
 def test_write_page__other_readings(report: Report, tmp_path: Path, options: dict[str, str]) -> None:
     again = evaluate_davis(report.data, report.results, **options)  # type: ignore[arg-type]
     page = page_of(again, tmp_path)
     assert ("Proposal" in page) == ("task" in options)
-    assert page.count("<figure") == len(again.objects)
+    assert page.count("<details") == 2
 
 
 def test_write_page__compared_and_published(report: Report, tmp_path: Path) -> None:
@@ -121,7 +126,7 @@ def test_write_page__compared_and_published(report: Report, tmp_path: Path) -> N
     published = Published(
         networks="fine-grained + mocov1", scores=report.global_scores, caveats=["over 2 sequences"]
     )
-    page = page_of(report, tmp_path, comparison=Comparison(first=report, second=same), published=published)
+    page = page_of(report, tmp_path, comparisons=[Comparison(first=report, second=same)], published=published)
     assert f"{report.global_scores['J-Mean'] - 1:+.6f}" in page
     assert "Published: fine-grained + mocov1" in page
     assert "Not the same experiment: over 2 sequences." in page
@@ -151,16 +156,27 @@ def dom_of(page: Path) -> str:
 @needs_chromium
 def test_write_page__reads_well_in_a_browser(report: Report, tmp_path: Path) -> None:
     """Sort a column, lay the page out at a phone's width, and see that every picture is there."""
-    page = page_of(report, tmp_path, comparison=Comparison(first=report, second=report))
+    page = page_of(report, tmp_path, comparisons=[Comparison(first=report, second=report)])
     probe = """
     <script>addEventListener("load", async () => {
-      const tables = [...document.querySelectorAll("table.sorts")];
-      const table = tables.at(-1), head = [...table.tHead.rows[0].cells].find(
-        (cell) => cell.textContent.startsWith("J-Mean"));
+      const headed = (table, name) => [...table.tHead.rows[0].cells].find(
+        (cell) => cell.textContent.startsWith(name));
+      const table = [...document.querySelectorAll("table.sorts")].find((each) => headed(each, "F-Decay"));
+      const head = headed(table, "J-Mean");
       const column = head.cellIndex;
       const values = () => [...table.tBodies[0].rows].map((row) => +row.cells[column].dataset.value);
       head.click(); const up = values(); head.click(); const down = values();
-      const pictures = [...document.images];
+      const chart = document.querySelector(".chart");
+      const box = chart.querySelector("svg").getBoundingClientRect();
+      chart.dispatchEvent(new PointerEvent("pointermove", { clientX: box.left + box.width * 0.5 }));
+      const middle = document.querySelector(".at").textContent;
+      chart.dispatchEvent(new KeyboardEvent("keydown", { key: "End" }));
+      const end = document.querySelector(".at").textContent;
+      const shown = [...document.querySelectorAll(".shown img")];
+      document.querySelector('[data-object*="second_2"]').click();
+      const chosen = [...document.querySelectorAll(".viewer select")].map(
+        (each) => each.selectedOptions[0].textContent);
+      const pictures = [...document.querySelectorAll("figure img"), ...shown];
       await Promise.all(pictures.map((picture) => { picture.loading = "eager"; return picture.decode(); }));
       const frame = document.createElement("iframe");
       frame.width = 360; frame.height = 800; document.body.append(frame);
@@ -168,7 +184,8 @@ def test_write_page__reads_well_in_a_browser(report: Report, tmp_path: Path) -> 
       const inner = frame.contentDocument.documentElement;
       const out = document.createElement("pre");
       out.id = "probe";
-      out.textContent = JSON.stringify({ up, down, sort: head.getAttribute("aria-sort"),
+      out.textContent = JSON.stringify({ up, down, middle, end, chosen, shown: shown.map((each) => each.alt),
+        lines: document.querySelectorAll(".chart .line").length, sort: head.getAttribute("aria-sort"),
         pictures: pictures.map((picture) => picture.naturalWidth),
         inner: [inner.scrollWidth, inner.clientWidth] });
       document.body.append(out);
@@ -177,14 +194,20 @@ def test_write_page__reads_well_in_a_browser(report: Report, tmp_path: Path) -> 
     (tmp_path / "probe.html").write_text(page.replace("</body>", probe.replace("PAGE", text) + "</body>"))
     found = re.search(r'<pre id="probe">(.*?)</pre>', dom_of(tmp_path / "probe.html"))
     assert found is not None
-    seen = json.loads(found.group(1))
+    seen = json.loads(html.unescape(found.group(1)))
     expected = sorted(numbers["J-Mean"] for numbers in report.per_object.values())
     assert seen["up"] == expected
     assert seen["down"] == expected[::-1]
     assert seen["sort"] == "descending"
     # Each picture shows the object's surroundings: two fifths of the frame at least.
-    assert len(seen["pictures"]) == 8
+    assert len(seen["pictures"]) == 16 + 3
     assert all(26 <= width <= 64 for width in seen["pictures"])
     assert min(seen["pictures"]) < 64
+    # The frame under the pointer, or chosen by keys, is named and shown, the truth beside every run.
+    assert re.fullmatch(r"Frame 00003: A 0\.\d{3}, B 0\.\d{3}", seen["middle"])
+    assert seen["end"].startswith("Frame 00005: ")
+    assert seen["shown"] == [f"Frame 00005: {each}" for each in ("truth", "result A", "result B")]
+    assert seen["chosen"] == ["second", "second_2", "J&F"]
+    assert seen["lines"] == 2
     # Nothing sticks out sideways on a phone: wide tables scroll by themselves.
     assert seen["inner"][0] <= seen["inner"][1] <= 360

@@ -34,7 +34,7 @@ def results(davis: Path, tmp_path: Path) -> Path:
 
 
 def test_evaluate_davis__unsupervised_finds_the_proposals(davis: Path, results: Path) -> None:
-    report = evaluate_davis(davis, results, task="unsupervised", workers=1)
+    report = evaluate_davis(davis, results, task="unsupervised", annotations="Annotations", workers=1)
     assert report["global"]["J&F-Mean"] == 1
     assert {scores.name: scores.matched for scores in report.objects} == {
         "first_1": 5, "first_2": 3, "second_1": 5, "second_2": 3,
@@ -45,7 +45,7 @@ def test_evaluate_davis__unsupervised_finds_the_proposals(davis: Path, results: 
 def test_evaluate_davis__unsupervised_scores_all_frames(davis: Path, results: Path) -> None:
     path = results / "first" / "00000.png"
     write_mask(path, np.zeros_like(read_ids(path)))
-    report = evaluate_davis(davis, results, task="unsupervised")
+    report = evaluate_davis(davis, results, task="unsupervised", annotations="Annotations")
     assert report.objects[0].frames == ("00000", "00001", "00002", "00003", "00004")
     assert report["per_object"]["first_1"]["J-Mean"] == pytest.approx(4 / 5)
 
@@ -59,14 +59,19 @@ def test_evaluate_davis__unsupervised_leaves_void_out(davis: Path, results: Path
         ids = read_ids(path).copy()
         ids[:2] = 5
         write_mask(path, ids)
-    assert evaluate_davis(davis, results, task="unsupervised")["per_object"]["first_1"]["J-Mean"] == 1
+    assert (
+        evaluate_davis(davis, results, task="unsupervised", annotations="Annotations")["per_object"][
+            "first_1"
+        ]["J-Mean"]
+        == 1
+    )
 
 
 def test_evaluate_davis__unsupervised_fewer_proposals_than_objects(davis: Path, results: Path) -> None:
     for path in results.glob("*/*.png"):
         ids = read_ids(path)
         write_mask(path, (ids == 3).astype(np.uint8))
-    report = evaluate_davis(davis, results, task="unsupervised")
+    report = evaluate_davis(davis, results, task="unsupervised", annotations="Annotations")
     assert [scores.matched for scores in report.objects[:2]] == [None, 1]
     assert report["per_object"]["first_1"]["J-Mean"] == 0
     assert report["per_object"]["first_2"]["J-Mean"] == 1
@@ -80,11 +85,18 @@ def test_evaluate_davis__unsupervised_takes_its_own_annotations(davis: Path, res
     assert list(report.per_object) == ["first_1", "second_1"]
 
 
+def test_evaluate_davis__unsupervised_refuses_other_annotations_unless_named(
+    davis: Path, results: Path
+) -> None:
+    with pytest.raises(InputError, match=r"No Annotations_unsupervised in .*`annotations` Annotations"):
+        evaluate_davis(davis, results, task="unsupervised")
+
+
 def test_evaluate_davis__unsupervised_too_many_proposals(davis: Path, results: Path) -> None:
     path = results / "first" / "00001.png"
     write_mask(path, np.full_like(read_ids(path), 21))
     with pytest.raises(InputError, match="contains id 21, but at most 20 proposals"):
-        evaluate_davis(davis, results, task="unsupervised")
+        evaluate_davis(davis, results, task="unsupervised", annotations="Annotations")
 
 
 def test_evaluate_davis__unsupervised_needs_scipy(
@@ -92,7 +104,7 @@ def test_evaluate_davis__unsupervised_needs_scipy(
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(UsageError, match=r"sfc-cli\[unsupervised\]"):
-        evaluate_davis(davis, results, task="unsupervised")
+        evaluate_davis(davis, results, task="unsupervised", annotations="Annotations")
 
 
 @pytest.mark.parametrize("options", [{"task": "unsupervised", "year": "2016"}, {"task": "interactive"}])
