@@ -84,17 +84,46 @@ Fps = Annotated[
 
 # The parameters that only a video of one's own has.
 VIDEO_OPTIONS = frozenset({"mask", "both_ways", "start", "end", "every", "fps"})
+# Those that only a data set has.
+DATA_OPTIONS = ("data", "split", "resolution", "annotations", "filelist", "sequences")
 
 DataSet = Annotated[
     str | None,
     typer.Option(
         help="A data set's name (sample, davis, or a name from sfc.yaml, $SFC_DATA or ./data) or a path to a "
-        "folder in the DAVIS layout; those of JHMDB and VIP are recognised too. [default: davis]",
+        "folder laid out as DAVIS, YouTube-VOS, MOSE, LVOS, JHMDB or VIP. [default: davis]",
         metavar="NAME",
     ),
 ]
 DataSplit = Annotated[
-    str | None, typer.Option(help="The data set's split. [default: val; 1 for JHMDB]", metavar="NAME")
+    str | None,
+    typer.Option(
+        help="The data set's split. [default: what the set ships: val, valid or test; 1 for JHMDB]",
+        metavar="NAME",
+    ),
+]
+Resolution = Annotated[
+    str | None,
+    typer.Option(
+        help="The folder between JPEGImages and the sequences, such as 1080p or Full-Resolution. "
+        "[default: 480p, or the only one]",
+        metavar="NAME",
+    ),
+]
+Annotations = Annotated[
+    Path | None,
+    typer.Option(
+        help="The folder of masks, where --data is any folder of frames or of folders of frames.",
+        metavar="FOLDER",
+    ),
+]
+FileList = Annotated[
+    Path | None,
+    typer.Option(
+        help="A list in place of --data, as the released code takes it: a folder of frames and a folder of "
+        "masks a line.",
+        metavar="FILE",
+    ),
 ]
 FineGrained = Annotated[
     str | None,

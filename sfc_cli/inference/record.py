@@ -35,6 +35,7 @@ class RunRecord:
         input_size: Height and width to which frames are resized for the networks, or their short side; None
             for their own.
         video: Of a run on a video of the user's own: which video, which frames, which masks.
+        folders: Of a data set, which of its frames and masks, where that is not the layout's own choice.
         legend: The colour of each object, where masks were painted in colours.
         checkpoints: File name and SHA-256 of each network's checkpoint, by role: ``fc``, ``semantic``.
         device: Where it ran.
@@ -52,6 +53,7 @@ class RunRecord:
     precision: str
     input_size: tuple[int, int] | int | None = None
     video: dict[str, Any] | None = None
+    folders: dict[str, str] = field(default_factory=dict)
     legend: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     checkpoints: dict[str, dict[str, str | None]]
     device: str
@@ -65,6 +67,7 @@ class RunRecord:
         return {
             "data": str(self.data.resolve()),
             **({"clip": self.video} if self.video is not None else {}),
+            **({"folders": self.folders} if self.folders else {}),
             "settings": {
                 "fc": self.fine_grained,
                 "semantic": self.semantic,
@@ -119,12 +122,13 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     found = []
     if old.get("data") != new["data"]:
         found.append(f"data {old.get('data')} → {new['data']}")
-    old_video, new_video = old.get("clip") or {}, new.get("clip") or {}
-    found += [
-        f"{name} {old_video.get(name)} → {new_video.get(name)}"
-        for name in sorted({*old_video, *new_video})
-        if old_video.get(name) != new_video.get(name)
-    ]
+    for part in ("clip", "folders"):
+        was, becomes = old.get(part) or {}, new.get(part) or {}
+        found += [
+            f"{name} {was.get(name)} → {becomes.get(name)}"
+            for name in sorted({*was, *becomes})
+            if was.get(name) != becomes.get(name)
+        ]
     # Records of earlier versions lack what only the improved protocol sets.
     old_settings = {"protocol": "published", **asdict(PropagationSettings()), **(old.get("settings") or {})}
     for name, value in new["settings"].items():
