@@ -10,7 +10,7 @@ from sfc_cli.commands import options
 from sfc_cli.commands import propagate_options as own
 from sfc_cli.commands.options import Checkpoints, Debug, Verbose
 from sfc_cli.errors import UsageError
-from sfc_cli.settings.propagation import DEFAULT_SIZE, OutputChoice, SettingsChoice
+from sfc_cli.settings.propagation import DEFAULT_SIZE, OutputChoice, SettingsChoice, read_long_memory
 
 if TYPE_CHECKING:
     from sfc_cli.inference.own_video import OwnVideo
@@ -28,7 +28,7 @@ def propagate(
     fps: own.Fps = None,
     data: own.DataSet = None,
     split: own.DataSplit = None,
-    resolution: own.Resolution = None,
+    resolution: options.Resolution = None,
     annotations: own.Annotations = None,
     filelist: own.FileList = None,
     sequences: options.Sequences = None,
@@ -89,7 +89,7 @@ def propagate(
             channels=channels,
             label_patch=label_patch,
             edge_refinement=edge_refinement,
-            long_memory=long_memory,
+            long_memory=None if long_memory is None else read_long_memory(long_memory),
         ),
         protocol=protocol,
         device=device,

@@ -102,14 +102,6 @@ DataSplit = Annotated[
         metavar="NAME",
     ),
 ]
-Resolution = Annotated[
-    str | None,
-    typer.Option(
-        help="The folder between JPEGImages and the sequences, such as 1080p or Full-Resolution. "
-        "[default: 480p, or the only one]",
-        metavar="NAME",
-    ),
-]
 Annotations = Annotated[
     Path | None,
     typer.Option(
@@ -172,7 +164,8 @@ Temperature = Annotated[
 ContextFrames = Annotated[
     int | None,
     typer.Option(
-        help=f"How many of the latest frames vote, besides the first. {_defaults('context_frames')}"
+        help="How many of the latest frames vote, besides the first; 0 for none. "
+        + _defaults("context_frames")
     ),
 ]
 FusionWeight = Annotated[
@@ -218,9 +211,11 @@ EdgeRefinement = Annotated[
     ),
 ]
 LongMemory = Annotated[
-    int | None,
+    str | None,
     typer.Option(
-        help="Keep every so many of the frames before the window as context; 0 for none. [default: 0]"
+        help="N: keep every N-th of the frames before the window as context; 0 for none. 0,N,…: keep these "
+        "frames, as --long-mem 0 N … of the released code does. [default: 0]",
+        metavar="N | 0,N,…",
     ),
 ]
 Device = Annotated[

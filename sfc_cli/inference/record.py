@@ -72,7 +72,7 @@ class RunRecord:
                 "fc": self.fine_grained,
                 "semantic": self.semantic,
                 "protocol": self.protocol,
-                **asdict(self.settings),
+                **_stored(self.settings),
                 "precision": self.precision,
                 "input_size": list(self.input_size)
                 if isinstance(self.input_size, tuple)
@@ -85,9 +85,11 @@ class RunRecord:
         """Return in one line what the run does with ``data``."""
         networks = " + ".join(name for name in (self.fine_grained, self.semantic) if name)
         settings = self.settings
+        named = ",".join(map(str, (0, *settings.memory_frames)))
+        memory = f", long memory {named}" if settings.memory_frames else ""
         return (
             f"{networks} on {data}; k {settings.top_k}, radius {settings.radius:g}, "
-            f"temperature {settings.temperature:g}, {settings.context_frames} context frames, "
+            f"temperature {settings.temperature:g}, {settings.context_frames} context frames{memory}, "
             f"BatchNorm {settings.batchnorm}; {self.protocol} protocol; {self.device}, {self.backend}"
         )
 
@@ -130,7 +132,7 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
             if was.get(name) != becomes.get(name)
         ]
     # Records of earlier versions lack what only the improved protocol sets.
-    old_settings = {"protocol": "published", **asdict(PropagationSettings()), **(old.get("settings") or {})}
+    old_settings = {"protocol": "published", **_stored(PropagationSettings()), **(old.get("settings") or {})}
     for name, value in new["settings"].items():
         if old_settings.get(name) != value:
             found.append(f"{name} {old_settings.get(name)} → {value}")
@@ -139,6 +141,13 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     ):
         found.append("another checkpoint under the same name")
     return found
+
+
+def _stored(settings: PropagationSettings) -> dict[str, Any]:
+    """Return settings as JSON gives them back."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value for name, value in asdict(settings).items()
+    }
 
 
 def _package_versions() -> dict[str, str]:
