@@ -217,3 +217,29 @@ def test_propagate__three_sequences_of_davis_with_a_late_object(tmp_path: Path) 
         assert _masks(Path("out", name)) == _masks(Path("clip", name, name))
     code, said = sfc("evaluate", "youtube-vos", "--data", tmp_path / "set", "--results", "out")
     assert code == 0, said
+
+
+def test_propagate__long_memory_at_named_frames(make_davis: MakeDavis) -> None:
+    data, options = make_davis({"first": 9}), ("--context-frames", 1, "--top-k", 3)
+    _propagate("--data", data, "-o", "plain", *options)
+    _propagate("--data", data, "-o", "named", *options, "--long-memory", "0,2")
+    assert json.loads(Path("named/run.json").read_text())["settings"]["long_memory"] == [0, 2]
+    assert "complete already" in _propagate("--data", data, "-o", "named", *options, "--long-memory", "0,2")
+    assert "long_memory [0, 2] → 2" in _refuse("--data", data, "-o", "named", *options, "--long-memory", 2)
+    assert "--long-memory 2,5 lacks 0" in _refuse("--data", data, "-o", "x", "--long-memory", "2,5")
+    # Frame 0 is the long memory that there always is.
+    _propagate("--data", data, "-o", "zero", *options, "--long-memory", "0")
+    assert _masks(Path("zero")) == _masks(Path("plain"))
+
+
+def test_propagate__without_a_window(make_davis: MakeDavis) -> None:
+    data = make_davis({"first": 5})
+    _propagate("--data", data, "-o", "out", "--context-frames", 0, "--top-k", 3)
+    # Each frame follows from the first alone, whatever lies between.
+    for kind, suffix in (("JPEGImages", "jpg"), ("Annotations", "png")):
+        for t in (1, 2):
+            (data / kind / "480p" / "first" / f"{t:05d}.{suffix}").unlink()
+    _propagate("--data", data, "-o", "fewer", "--context-frames", 0, "--top-k", 3)
+    fewer, whole = _masks(Path("fewer")), _masks(Path("out"))
+    assert len(fewer) == 3
+    assert fewer.items() <= whole.items()
