@@ -13,12 +13,6 @@ from sfc_cli.inference.sequences import FrameSequence, list_masked, list_sequenc
 from sfc_cli.settings.locations import find_data
 
 DEFAULT_DATA = "davis"
-# Where sets that nobody may fetch for you are to be had.
-_BY_HAND = {
-    "youtube-vos": "https://youtube-vos.org",
-    "mose": "https://mose.video",
-    "lvos": "https://lingyihongfd.github.io/lvos.github.io",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +63,7 @@ class DataChoice:
         if self.filelist is not None:
             return self._of_pairs(read_filelist(self.filelist.expanduser()), self.filelist.stem)
         data = self.data or DEFAULT_DATA
-        place = _BY_HAND.get(data)
-        root = find_data(data, next_step=f"Get it by hand from {place} and unpack it there." if place else "")
+        root = find_data(data)
         name = root.resolve().name if Path(data).expanduser() == root else data
         if self.annotations is not None:
             masks = self.annotations.expanduser()
