@@ -6,6 +6,7 @@ split or in the data set's own. Nothing here ever writes.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from sfc_cli.data.sequence_names import choose_sequences, in_short, read_list, r
 from sfc_cli.errors import InputError
 from sfc_cli.files import inside
 
+logger = logging.getLogger(__name__)
+
+_MOST_NAMED = 5
 FRAMES, ANNOTATIONS = "JPEGImages", "Annotations"
 # Archives of YouTube-VOS with every frame hold no masks: those are in the folder of the split itself.
 ALL_FRAMES = "_all_frames"
@@ -65,7 +69,24 @@ class VosDataset(SequenceFolders):
         require_folder(self.masks, "the annotations")
         if self.listed is not None:
             return choose_sequences(read_list(self.listed), chosen, self.listed)
-        return choose_sequences(sequences_below(self.masks), chosen, self.masks)
+        names = sequences_below(self.masks)
+        if chosen is None:
+            self._warn_of_frames_alone(names)
+        return choose_sequences(names, chosen, self.masks)
+
+    def _warn_of_frames_alone(self, names: Sequence[str]) -> None:
+        """Name the sequences that have frames and no masks: a set that is half unpacked has some."""
+        annotated = {name.split("/")[0] for name in names}
+        there = sorted(path.name for path in self.images.iterdir()) if self.images.is_dir() else []
+        alone = [name for name in there if name[0] != "." and name not in annotated]
+        if alone:
+            logger.warning(
+                "%d of %d sequences in %s have no masks and are left out: %s",
+                len(alone),
+                len(there),
+                self.images,
+                in_short(alone, _MOST_NAMED),
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

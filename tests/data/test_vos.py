@@ -1,3 +1,4 @@
+import logging
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,15 @@ def test_sequences__folders_without_masks_do_not_vanish(tmp_path: Path) -> None:
     assert dataset.sequences() == ["a", "b"]
     with pytest.raises(InputError, match="No annotations in"):
         dataset.annotations("b")
+
+
+def test_sequences__frames_without_masks_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    _split(tmp_path, "a", "b")
+    _fill(tmp_path / "JPEGImages" / "c", "00000.jpg")
+    with caplog.at_level(logging.WARNING):
+        assert open_vos(tmp_path).sequences() == ["a", "b"]
+    assert "1 of 3 sequences in" in caplog.text
+    assert "left out: c" in caplog.text
 
 
 def test_pair_folders__any_two(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sfc_cli.core.propagation import LabelPropagator, propagate_labels
+from sfc_cli.core.propagation.fused import why_not_fused
 from sfc_cli.core.propagation.reference import long_memory_of
 from sfc_cli.settings.propagation import PropagationSettings
 from tests.core.propagation.made import exact_features
@@ -118,3 +119,14 @@ def test_label_propagator__patches_of_named_frames(context_frames: int) -> None:
         for backend in BACKENDS
     ]
     torch.testing.assert_close(found[1], found[0], rtol=0, atol=5e-3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (PropagationSettings(long_memory=(0, 2)), "long memory"),
+        (PropagationSettings(context_frames=0), "window"),
+    ],
+)
+def test_why_not_fused__what_the_kernels_lack(settings: PropagationSettings, said: str) -> None:
+    assert said in str(why_not_fused(torch.zeros(4, 5, 6), settings))
