@@ -243,3 +243,23 @@ def test_propagate__without_a_window(make_davis: MakeDavis) -> None:
     fewer, whole = _masks(Path("fewer")), _masks(Path("out"))
     assert len(fewer) == 3
     assert fewer.items() <= whole.items()
+
+
+CASES = SHARED / "cases" / "datasets"
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="the cases (../shared/cases) are not here")
+def test_propagate__cases() -> None:
+    late = CASES / "youtube-vos-late-objects"
+    _propagate("--data", late, "--size", 64, "-o", "late")
+    for name in ("blackswan", "car-shadow"):
+        base = late / "valid"
+        masks = [word for t in (0, 5) for word in ("--mask", f"{t}:{base}/Annotations/{name}/{t:05d}.png")]
+        _propagate(base / "JPEGImages" / name, *masks, "--size", 64, "-o", f"clip/{name}")
+        assert _masks(Path("late", name)) == _masks(Path("clip", name, name))
+        assert len(_masks(Path("late", name))) == 12
+    _propagate("--data", CASES / "davis-2016-lists", "-o", "pairs")
+    assert {name.split("/")[0] for name in _masks(Path("pairs"))} == {"aa", "bb"}
+    assert len(_masks(Path("pairs"))) == 16
+    assert "'..', which leads out" in _refuse("--data", CASES / "vip-name-leads-out", "-o", "out")
+    assert "Did you mean" in _refuse("--data", CASES, "-o", "out")
