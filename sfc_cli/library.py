@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +41,7 @@ def load_network(
     channels: int | None = None,
     label_patch: int | None = None,
     edge_refinement: float | None = None,
-    long_memory: int | None = None,
+    long_memory: int | Sequence[int] | None = None,
 ) -> VideoPropagator:
     """Load a network, or two fused ones, once for many videos.
 
@@ -67,7 +67,8 @@ def load_network(
         channels: Leading channels kept of whitened features.
         label_patch: Side of the patch of pixels whose labels a cell carries: 1, 2, 4 or 8.
         edge_refinement: Share of the labels that follows the frame's edges, 0…1.
-        long_memory: Every so many of the frames before the window stay context; 0 for none.
+        long_memory: Every so many of the frames before the window stay context; 0 for none. Or a list
+            of frames that stay, which begins with 0.
 
     Returns:
         What ``propagate`` takes as its ``network``.
@@ -96,7 +97,7 @@ def load_network(
             channels=channels,
             label_patch=label_patch,
             edge_refinement=edge_refinement,
-            long_memory=long_memory,
+            long_memory=long_memory if isinstance(long_memory, int | None) else tuple(long_memory),
         ),
         protocol=protocol,
         device=device,

@@ -196,7 +196,7 @@ LAYOUTS = {
 LISTS = [name for name, layout in LAYOUTS.items() if layout.is_list()]
 FOLDERS = [name for name, layout in LAYOUTS.items() if not layout.is_list()]
 # Those that `sfc propagate` takes.
-PROPAGATED = [name for name in LAYOUTS if name not in ("youtube-vos", "folder")]
+PROPAGATED = [name for name in LAYOUTS if name != "folder"]
 # Where a split's list or folder lies.
 SPLITS = {
     "davis": "ImageSets/2017/{}.txt",

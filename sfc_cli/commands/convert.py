@@ -8,8 +8,11 @@ from typing import Annotated, Literal
 import typer
 
 from sfc_cli.commands import options
-from sfc_cli.commands.options import Debug, Split, Verbose
+from sfc_cli.commands.options import Debug, Resolution, Verbose
 from sfc_cli.errors import UsageError
+
+# How people name the data set whose server wants a folder more than the others.
+_YOUTUBE_VOS = ("youtube", "ytvos", "ytbvos")
 
 
 def convert(
@@ -47,14 +50,18 @@ def convert(
             "files and overlays need it; a submission is checked against it."
         ),
     ] = None,
-    split: Split = "val",
+    split: Annotated[
+        str | None,
+        typer.Option(help="The split of --data. [default: what the set ships: val, valid or test]"),
+    ] = None,
+    resolution: Resolution = None,
     layout: Annotated[
-        Literal["davis", "youtube-vos"],
+        Literal["davis", "youtube-vos", "mose", "lvos"] | None,
         typer.Option(
-            help="The layout of the zip and of --data. davis (for MOSE too): <sequence>/<frame>.png in the "
-            "zip; youtube-vos: the same below Annotations/, and no 480p folder in the data."
+            help="Whose server the zip is for. davis, mose, lvos: <sequence>/<frame>.png; youtube-vos: the "
+            "same below Annotations/. [default: youtube-vos if --data is named so, else davis]"
         ),
-    ] = "davis",
+    ] = None,
     verbose: Verbose = False,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
@@ -64,7 +71,7 @@ def convert(
     must have its size already.
     """
     from sfc_cli.conversion import convert_masks
-    from sfc_cli.data.davis import DavisDataset
+    from sfc_cli.data.layouts import open_layout
     from sfc_cli.settings.locations import find_data
 
     options.set_up_logging(verbose)
@@ -75,9 +82,13 @@ def convert(
         raise UsageError(f"--at {at} is for --to frame alone.", "Leave it out.")
     dataset = None
     if data is not None:
-        # YouTube-VOS keeps its sequences without a folder for the resolution.
-        resolution = "" if layout == "youtube-vos" else DavisDataset.resolution
-        dataset = DavisDataset(root=find_data(data), resolution=resolution)
+        dataset = open_layout(find_data(data), split, resolution=resolution)
+    if layout is None:
+        # The data set's folder, or that of a split in it.
+        names = "" if dataset is None else "/".join(dataset.root.resolve().parts[-2:]).lower()
+        layout = "youtube-vos" if any(word in names for word in _YOUTUBE_VOS) else "davis"
+    # The servers of MOSE and LVOS take what that of DAVIS does.
+    layout = layout if layout == "youtube-vos" else "davis"
     done = convert_masks(source, output, to=to, dataset=dataset, split=split, layout=layout)
     for remark in done.remarks:
         typer.echo(f"warning: {remark}", err=True)

@@ -22,9 +22,16 @@ Debug = Annotated[
     typer.Option("--debug", callback=_remember_debug, help="Show Python's traceback when something fails."),
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more details.")]
-Split = Annotated[str, typer.Option(help="The split: a list in <data>/ImageSets/2017, named without .txt.")]
 Sequences = Annotated[
     str | None, typer.Option(help="Only these sequences, separated by commas.", metavar="NAME,NAME")
+]
+Resolution = Annotated[
+    str | None,
+    typer.Option(
+        help="The folder between JPEGImages and the sequences, such as 1080p or Full-Resolution. "
+        "[default: 480p, or the only one]",
+        metavar="NAME",
+    ),
 ]
 Checkpoints = Annotated[
     Path | None,

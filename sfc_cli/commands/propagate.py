@@ -10,12 +10,10 @@ from sfc_cli.commands import options
 from sfc_cli.commands import propagate_options as own
 from sfc_cli.commands.options import Checkpoints, Debug, Verbose
 from sfc_cli.errors import UsageError
-from sfc_cli.settings.propagation import DEFAULT_SIZE, OutputChoice, SettingsChoice
+from sfc_cli.settings.propagation import DEFAULT_SIZE, OutputChoice, SettingsChoice, read_long_memory
 
 if TYPE_CHECKING:
     from sfc_cli.inference.own_video import OwnVideo
-
-DEFAULT_DATA = "davis"
 
 
 def propagate(
@@ -30,6 +28,9 @@ def propagate(
     fps: own.Fps = None,
     data: own.DataSet = None,
     split: own.DataSplit = None,
+    resolution: options.Resolution = None,
+    annotations: own.Annotations = None,
+    filelist: own.FileList = None,
     sequences: options.Sequences = None,
     fc: own.FineGrained = None,
     semantic: own.Semantic = None,
@@ -66,9 +67,10 @@ def propagate(
     <output>/<sequence>/<frame>.png, with run.json beside them. To continue an interrupted run, type the same
     command again.
     """
-    _require_one_subject(clip, mask, {"--data": data, "--split": split, "--sequences": sequences}, ctx)
+    _require_one_subject(clip, mask, ctx)
 
     from sfc_cli.commands.displays import open_display
+    from sfc_cli.inference.chosen_data import DataChoice
     from sfc_cli.inference.networks import NetworkChoice
     from sfc_cli.inference.run import Run
 
@@ -89,7 +91,7 @@ def propagate(
             channels=channels,
             label_patch=label_patch,
             edge_refinement=edge_refinement,
-            long_memory=long_memory,
+            long_memory=None if long_memory is None else read_long_memory(long_memory),
         ),
         protocol=protocol,
         device=device,
@@ -104,15 +106,16 @@ def propagate(
             run = Run.over_video(video, output=output, networks=networks)
             remarks, masks = video.remarks(), run.results.masks(video.sequence.name)
         else:
-            names = options.parse_names(sequences)
-            run = Run.over_dataset(
-                data or DEFAULT_DATA,
+            chosen = DataChoice(
+                data=data,
+                annotations=annotations,
+                filelist=filelist,
                 split=split,
-                sequences=names,
+                resolution=resolution,
+                sequences=options.parse_names(sequences),
                 size=size or None,
-                output=output,
-                networks=networks,
             )
+            run = Run.over_dataset(chosen, output=output, networks=networks)
             remarks, masks = [], run.results.root
         if run.ranks.leads:
             for line in (run.describe(), *remarks):
@@ -154,9 +157,7 @@ def _open_video(
     )
 
 
-def _require_one_subject(
-    clip: list[str] | None, mask: list[str] | None, data_options: dict[str, str | None], ctx: typer.Context
-) -> None:
+def _require_one_subject(clip: list[str] | None, mask: list[str] | None, ctx: typer.Context) -> None:
     """Make sure that a video or a data set is meant, not a bit of both.
 
     Raises:
@@ -170,10 +171,10 @@ def _require_one_subject(
                     f"{option} needs a video.", f"Name it: sfc propagate CLIP {option} … --mask FILE."
                 )
         return
-    for option, value in data_options.items():
-        if value is not None:
+    for name in own.DATA_OPTIONS:
+        if (value := ctx.params.get(name)) is not None:
             raise UsageError(
-                f"{option} {value} beside the video {clip[0]}.",
+                f"--{name} {value} beside the video {clip[0]}.",
                 "Name a video with --mask, or a data set with --data.",
             )
     if not mask:

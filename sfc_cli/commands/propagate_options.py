@@ -84,17 +84,38 @@ Fps = Annotated[
 
 # The parameters that only a video of one's own has.
 VIDEO_OPTIONS = frozenset({"mask", "both_ways", "start", "end", "every", "fps"})
+# Those that only a data set has.
+DATA_OPTIONS = ("data", "split", "resolution", "annotations", "filelist", "sequences")
 
 DataSet = Annotated[
     str | None,
     typer.Option(
         help="A data set's name (sample, davis, or a name from sfc.yaml, $SFC_DATA or ./data) or a path to a "
-        "folder in the DAVIS layout; those of JHMDB and VIP are recognised too. [default: davis]",
+        "folder laid out as DAVIS, YouTube-VOS, MOSE, LVOS, JHMDB or VIP. [default: davis]",
         metavar="NAME",
     ),
 ]
 DataSplit = Annotated[
-    str | None, typer.Option(help="The data set's split. [default: val; 1 for JHMDB]", metavar="NAME")
+    str | None,
+    typer.Option(
+        help="The data set's split. [default: what the set ships: val, valid or test; 1 for JHMDB]",
+        metavar="NAME",
+    ),
+]
+Annotations = Annotated[
+    Path | None,
+    typer.Option(
+        help="The folder of masks, where --data is any folder of frames or of folders of frames.",
+        metavar="FOLDER",
+    ),
+]
+FileList = Annotated[
+    Path | None,
+    typer.Option(
+        help="A list in place of --data, as the released code takes it: a folder of frames and a folder of "
+        "masks a line.",
+        metavar="FILE",
+    ),
 ]
 FineGrained = Annotated[
     str | None,
@@ -143,7 +164,8 @@ Temperature = Annotated[
 ContextFrames = Annotated[
     int | None,
     typer.Option(
-        help=f"How many of the latest frames vote, besides the first. {_defaults('context_frames')}"
+        help="How many of the latest frames vote, besides the first; 0 for none. "
+        + _defaults("context_frames")
     ),
 ]
 FusionWeight = Annotated[
@@ -197,9 +219,11 @@ EdgeRefinement = Annotated[
     ),
 ]
 LongMemory = Annotated[
-    int | None,
+    str | None,
     typer.Option(
-        help="Keep every so many of the frames before the window as context; 0 for none. [default: 0]"
+        help="N: keep every N-th of the frames before the window as context; 0 for none. 0,N,…: keep these "
+        "frames, as --long-mem 0 N … of the released code does. [default: 0]",
+        metavar="N | 0,N,…",
     ),
 ]
 Device = Annotated[

@@ -91,7 +91,7 @@ def read_coco(path: Path, remarks: Remarks) -> CocoMasks:
     known = {image.identity for image in images.values()}
     if len(known) != len(images):
         raise InputError(f"{path} uses an image's id twice.", "Give each image an id of its own.")
-    masks = sorted(images, key=lambda mask: (mask.sequence, mask.stem))
+    masks = sorted(images, key=lambda mask: mask.order)
     return CocoMasks(masks, images, _read_annotations(content, known, path, remarks), remarks)
 
 

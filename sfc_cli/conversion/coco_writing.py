@@ -12,8 +12,8 @@ import numpy as np
 
 from sfc_cli.conversion.mask_sources import MaskSource
 from sfc_cli.conversion.rle import encode_rle
-from sfc_cli.data.davis import DavisDataset
 from sfc_cli.data.masks import Ids, object_ids
+from sfc_cli.data.sequence_folders import MaskDataset
 from sfc_cli.errors import require_package
 from sfc_cli.files import replacing
 from sfc_cli.version import __version__
@@ -36,7 +36,7 @@ class CocoFile:
         dataset: Names the frames' files; without one images are named after their masks.
     """
 
-    def __init__(self, file: IO[str], dataset: DavisDataset | None) -> None:
+    def __init__(self, file: IO[str], dataset: MaskDataset | None) -> None:
         self._file = file
         self._dataset = dataset
         self._videos: list[dict[str, Any]] = []
@@ -106,7 +106,7 @@ class CocoFile:
 
 
 @contextlib.contextmanager
-def coco_file(path: Path, dataset: DavisDataset | None) -> Iterator[CocoFile]:
+def coco_file(path: Path, dataset: MaskDataset | None) -> Iterator[CocoFile]:
     """Write a COCO file, whole or not at all.
 
     Args:

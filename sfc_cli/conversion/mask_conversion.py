@@ -17,9 +17,9 @@ from sfc_cli.conversion.mask_folders import open_folder, unpacked
 from sfc_cli.conversion.mask_sources import MaskInput, MaskSource, Reference, Remarks
 from sfc_cli.conversion.submission import Layout, check_submission, submission_file
 from sfc_cli.conversion.writers import IndexedFolder, MaskWriter, OverlayFolder
-from sfc_cli.data.davis import DavisDataset
 from sfc_cli.data.masks import Ids
 from sfc_cli.data.results import RECORD_NAME
+from sfc_cli.data.sequence_folders import MaskDataset
 from sfc_cli.errors import InputError, UsageError, require_choice
 from sfc_cli.files import is_same_or_below, refuse_overwriting
 
@@ -42,8 +42,8 @@ def convert_masks(
     output: Path,
     *,
     to: Target = "davis",
-    dataset: DavisDataset | None = None,
-    split: str = "val",
+    dataset: MaskDataset | None = None,
+    split: str | None = None,
     layout: Layout = "davis",
     threads: int = 4,
 ) -> Converted:
@@ -62,7 +62,8 @@ def convert_masks(
         to: ``davis`` for indexed PNGs with the DAVIS palette, ``overlay`` for frames blended with masks,
             ``coco`` for one JSON with RLE, ``zip`` for a submission to a benchmark's server.
         dataset: Gives names, sizes and frames; overlays and the released script's files need it.
-        split: The split that numbers the released script's videos, and that a submission must hold.
+        split: The split that numbers the released script's videos, and that a submission must hold; None for
+            the one that the data set ships.
         layout: Whose server a submission is for.
         threads: How many masks are converted at the same time.
 
@@ -90,7 +91,7 @@ def convert_masks(
 
 @contextlib.contextmanager
 def _open_masks(
-    source: Path, dataset: DavisDataset | None, split: str, remarks: Remarks
+    source: Path, dataset: MaskDataset | None, split: str | None, remarks: Remarks
 ) -> Iterator[MaskInput]:
     """Open a folder, a zip or a COCO file of masks."""
     if source.suffix.lower() == ".json" and source.is_file():
@@ -109,7 +110,7 @@ def _open_masks(
 
 @contextlib.contextmanager
 def _open_writer(
-    output: Path, to: Target, dataset: DavisDataset | None, layout: Layout
+    output: Path, to: Target, dataset: MaskDataset | None, layout: Layout
 ) -> Iterator[MaskWriter[Any]]:
     if to == "coco":
         with coco_file(output, dataset) as coco:
@@ -153,7 +154,7 @@ def _resized(ids: Ids, shape: tuple[int, ...] | None) -> Ids:
     return np.asarray(cv2.resize(ids, shape[::-1], interpolation=cv2.INTER_NEAREST), np.uint8)
 
 
-def _require_output(source: Path, output: Path, to: str, dataset: DavisDataset | None) -> None:
+def _require_output(source: Path, output: Path, to: str, dataset: MaskDataset | None) -> None:
     """Make sure that the output is of the right kind and lies outside of what is read.
 
     Raises:
@@ -193,7 +194,7 @@ def _require_file(output: Path, to: str) -> None:
 
 
 def _refuse_overwriting(
-    masks: Sequence[MaskSource], output: Path, to: str, source: Path, dataset: DavisDataset | None
+    masks: Sequence[MaskSource], output: Path, to: str, source: Path, dataset: MaskDataset | None
 ) -> None:
     """Make sure that nothing is written over a file that is read, whatever links lead there.
 

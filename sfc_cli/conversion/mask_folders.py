@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 
 from sfc_cli.conversion.mask_sources import MaskInput, MaskSource, Remarks
 from sfc_cli.conversion.stored_masks import SoftMasks, StoredMasks
-from sfc_cli.data.davis import DavisDataset
 from sfc_cli.data.results import EXTRA_FOLDERS, RECORD_NAME
+from sfc_cli.data.sequence_folders import MaskDataset
 from sfc_cli.data.sequence_names import in_short
 from sfc_cli.errors import InputError, SfcError, UsageError
 from sfc_cli.files import inside, is_inside_name
@@ -26,7 +26,7 @@ _RAW_NAME = re.compile(r"(\d+)_(\d+)_mask\.png")
 _SUFFIXES = ("png", "npz", "PNG", "bmp", "gif", "tif", "tiff", "webp", "jpg", "jpeg", "JPG")
 
 
-def open_folder(folder: Path, dataset: DavisDataset | None, split: str, remarks: Remarks) -> MaskInput:
+def open_folder(folder: Path, dataset: MaskDataset | None, split: str | None, remarks: Remarks) -> MaskInput:
     """Find the masks of a folder, in order.
 
     Args:
@@ -95,10 +95,11 @@ def _in_sequences(folder: Path, suffix: str) -> list[MaskSource]:
         for path in _shown(folder.glob(f"*/*.{suffix}"))
         if path.parent.name not in skipped and path.parent.name[0] != "."
     ]
-    return [
+    found = (
         MaskSource(path=path, sequence="" if path.parent == folder else path.parent.name, stem=path.stem)
-        for path in sorted([*flat, *nested])
-    ]
+        for path in (*flat, *nested)
+    )
+    return sorted(found, key=lambda mask: mask.order)
 
 
 def _shown(paths: Iterable[Path]) -> list[Path]:
@@ -107,7 +108,7 @@ def _shown(paths: Iterable[Path]) -> list[Path]:
 
 def _name_raw_masks(
     numbers: dict[Path, tuple[int, int]],
-    dataset: DavisDataset,
+    dataset: MaskDataset,
     sequences: Sequence[str],
     remarks: Remarks,
 ) -> list[MaskSource]:

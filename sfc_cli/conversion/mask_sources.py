@@ -10,8 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-from sfc_cli.data.davis import DavisDataset
 from sfc_cli.data.masks import Ids, read_ids
+from sfc_cli.data.sequence_folders import MaskDataset
+from sfc_cli.data.videos.images import natural_order
 from sfc_cli.errors import UsageError
 from sfc_cli.files import require_inside_name
 
@@ -49,6 +50,11 @@ class MaskSource:
         """Its sequence and frame, as in ``walk/00003``; in a flat folder the frame alone."""
         return f"{self.sequence}/{self.stem}" if self.sequence else self.stem
 
+    @property
+    def order(self) -> tuple[str, object]:
+        """What masks are sorted by: their sequences, and frame 2 before frame 10."""
+        return self.sequence, natural_order(Path(f"{self.stem}.png"))
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -62,7 +68,7 @@ class Reference:
         return read_ids(self.annotation)
 
     @classmethod
-    def find(cls, dataset: DavisDataset, sequence: str) -> Reference:
+    def find(cls, dataset: MaskDataset, sequence: str) -> Reference:
         """Find the first annotation of a sequence.
 
         Raises:

@@ -12,9 +12,9 @@ from typing import Literal
 import numpy as np
 
 from sfc_cli.conversion.mask_sources import MaskSource, Remarks
-from sfc_cli.data.davis import DavisDataset
 from sfc_cli.data.mask_kinds import opened_image
 from sfc_cli.data.masks import Ids, encode_mask, object_ids, read_ids
+from sfc_cli.data.sequence_folders import MaskDataset
 from sfc_cli.data.sequence_names import in_short
 from sfc_cli.errors import InputError
 from sfc_cli.files import replacing
@@ -35,8 +35,8 @@ _Encoded = tuple[tuple[int, ...], set[int], bytes]
 
 def check_submission(
     masks: Sequence[MaskSource],
-    dataset: DavisDataset | None,
-    split: str,
+    dataset: MaskDataset | None,
+    split: str | None,
     layout: Layout,
     remarks: Remarks,
 ) -> list[MaskSource]:
@@ -45,7 +45,8 @@ def check_submission(
     Args:
         masks: What there is.
         dataset: Tells which sequences and frames are asked for; without one, numbered frames may have no gap.
-        split: The split asked for; for YouTube-VOS every sequence of the data set is.
+        split: The split asked for; None for the one that the data set ships, and for YouTube-VOS for every
+            sequence there is.
         layout: Whose server it is for.
         remarks: Told what was left out.
 
@@ -55,7 +56,7 @@ def check_submission(
     Raises:
         InputError: If a mask is missing, belongs to no sequence, or is not stored as an indexed PNG.
     """
-    by_name = sorted(masks, key=lambda mask: (mask.sequence, mask.stem))
+    by_name = sorted(masks, key=lambda mask: mask.order)
     sequences = {name: list(members) for name, members in groupby(by_name, lambda mask: mask.sequence)}
     if "" in sequences:
         raise InputError(
@@ -67,7 +68,7 @@ def check_submission(
             _require_no_gap(members)
         chosen = by_name
     else:
-        names = dataset.sequences("all" if layout == "youtube-vos" else split)
+        names = dataset.sequences("all" if layout == "youtube-vos" and split is None else split)
         chosen = _choose(sequences, names, dataset, masks[0].path)
         if len(chosen) < len(masks):
             remarks.add(
@@ -87,7 +88,7 @@ class Submission:
         dataset: Gives size and objects of each sequence; None checks the masks against each other alone.
     """
 
-    def __init__(self, archive: zipfile.ZipFile, layout: Layout, dataset: DavisDataset | None) -> None:
+    def __init__(self, archive: zipfile.ZipFile, layout: Layout, dataset: MaskDataset | None) -> None:
         self._archive = archive
         self._top = _TOP[layout]
         self._dataset = dataset
@@ -117,10 +118,12 @@ class Submission:
                 "A server takes masks of the frames' size only.",
             )
         if self._objects is not None and not objects <= self._objects:
+            self._add_late_objects(mask.sequence)
+        if self._objects is not None and not objects <= self._objects:
             strange = sorted(objects - self._objects)
             raise InputError(
-                f"{mask.path} holds the ids {_listed(strange)}, which the annotation of "
-                f"{mask.sequence} does not have: {_listed(sorted(self._objects))}.",
+                f"{mask.path} holds the ids {_listed(strange)}, which the annotations of "
+                f"{mask.sequence} do not have: {_listed(sorted(self._objects))}.",
                 "Is `data` the data set that the masks were made from?",
             )
         info = zipfile.ZipInfo(f"{self._top}{mask.name}.png", _DATE)
@@ -131,15 +134,18 @@ class Submission:
     def _begin(self, mask: MaskSource, size: tuple[int, ...]) -> None:
         self._sequence, self._size = mask.sequence, size
         if self._dataset is not None:
-            annotations = self._dataset.annotations(mask.sequence)
-            # Objects of YouTube-VOS may come later than the first frame.
-            given = [read_ids(path) for path in (annotations if self._top else annotations[:1])]
-            self._size = given[0].shape
-            self._objects = {identity for ids in given for identity in object_ids(ids).tolist()}
+            first = read_ids(self._dataset.annotations(mask.sequence)[0])
+            self._size, self._objects = first.shape, set(object_ids(first).tolist())
+
+    def _add_late_objects(self, sequence: str) -> None:
+        """Add the objects that enter after the first annotation: all masks are read only if there are any."""
+        if self._dataset is not None and self._objects is not None:
+            for path in self._dataset.annotations(sequence)[1:]:
+                self._objects |= set(object_ids(read_ids(path)).tolist())
 
 
 @contextlib.contextmanager
-def submission_file(path: Path, layout: Layout, dataset: DavisDataset | None) -> Iterator[Submission]:
+def submission_file(path: Path, layout: Layout, dataset: MaskDataset | None) -> Iterator[Submission]:
     """Write a submission, whole or not at all. See ``Submission``.
 
     Raises:
@@ -150,7 +156,7 @@ def submission_file(path: Path, layout: Layout, dataset: DavisDataset | None) ->
 
 
 def _choose(
-    sequences: dict[str, list[MaskSource]], names: Sequence[str], dataset: DavisDataset, some_path: Path
+    sequences: dict[str, list[MaskSource]], names: Sequence[str], dataset: MaskDataset, some_path: Path
 ) -> list[MaskSource]:
     absent = [name for name in names if name not in sequences]
     if absent:
@@ -163,6 +169,9 @@ def _choose(
     for name in sorted(names):
         members = {mask.stem: mask for mask in sequences[name]}
         stems = [frame.stem for frame in dataset.frames(name)]
+        if stems[0] not in members:
+            # Before its first object enters, a sequence has no masks.
+            stems = stems[_first_given(dataset, name, stems) :]
         missing = [stem for stem in stems if stem not in members]
         if missing:
             there = sequences[name][0].path
@@ -173,6 +182,14 @@ def _choose(
             )
         chosen += [members[stem] for stem in stems]
     return chosen
+
+
+def _first_given(dataset: MaskDataset, sequence: str, stems: Sequence[str]) -> int:
+    """Return the index of the first frame whose annotation shows an object."""
+    for path in dataset.annotations(sequence):
+        if path.stem in stems and object_ids(read_ids(path)).size:
+            return stems.index(path.stem)
+    return 0
 
 
 def _require_no_gap(masks: Sequence[MaskSource]) -> None:

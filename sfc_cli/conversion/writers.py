@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from sfc_cli.conversion.mask_sources import MaskSource
-from sfc_cli.data.davis import DavisDataset
 from sfc_cli.data.frames import read_frame
 from sfc_cli.data.masks import Ids, write_mask
 from sfc_cli.data.overlay import write_overlay
+from sfc_cli.data.sequence_folders import MaskDataset
 from sfc_cli.data.videos import FrameStamp, Moment, Selection, open_video
 from sfc_cli.errors import InputError, UsageError
 from sfc_cli.files import inside, is_same_or_below, refuse_overwriting, write_bytes
@@ -47,7 +47,7 @@ class OverlayFolder:
     """Frames blended with their masks, in one folder for each sequence."""
 
     folder: Path
-    dataset: DavisDataset
+    dataset: MaskDataset
     _frames: dict[str, dict[str, Path]] = field(default_factory=dict, init=False)
 
     def encode(self, mask: MaskSource, ids: Ids) -> None:

@@ -22,6 +22,7 @@ __all__ = [
     "open_image",
     "palette",
     "read_first_mask",
+    "read_given_mask",
     "read_ids",
     "refuse_soft_edges",
     "stored_palette",
@@ -67,18 +68,25 @@ def read_first_mask(path: Path) -> Ids:
     Raises:
         InputError: If the file stores colours, has soft edges or has no objects.
     """
-    image = open_image(path)
-    ids = _ids_of(image, path)
-    if stored_kind(image) == GREY:
-        ids = _ids_of_grey(ids, path)
-    objects = object_ids(ids)
-    if objects.size == 0:
+    ids = read_given_mask(path)
+    if object_ids(ids).size == 0:
         void = " apart from void (255)" if (ids == VOID).any() else ""
         raise InputError(
             f"No objects in {path}: every pixel is background (0){void}.",
             "Paint at least one object with an id from 1 to 254.",
         )
     return ids
+
+
+def read_given_mask(path: Path) -> Ids:
+    """Read a mask like ``read_first_mask``; it may show no object.
+
+    Raises:
+        InputError: If the file stores colours or has soft edges.
+    """
+    image = open_image(path)
+    ids = _ids_of(image, path)
+    return _ids_of_grey(ids, path) if stored_kind(image) == GREY else ids
 
 
 def _ids_of_grey(values: Ids, path: Path) -> Ids:

@@ -262,7 +262,7 @@ def read_record(folder: Path) -> dict[str, Any] | None:
 
 
 def _is_record(content: Any) -> bool:
-    parts = ("settings", "checkpoints", "clip", "sequences")
+    parts = ("settings", "checkpoints", "clip", "folders", "sequences")
     return (
         isinstance(content, dict)
         and all(isinstance(content.get(part, {}), dict) for part in parts)

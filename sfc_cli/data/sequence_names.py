@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
+from sfc_cli.data.videos.images import natural_order
 from sfc_cli.errors import InputError
 from sfc_cli.files import inside, require_inside_name
 
@@ -63,7 +64,7 @@ def require_split(split: str) -> str:
 
 
 def files_in(folder: Path, suffixes: Collection[str]) -> list[Path]:
-    """Return a folder's files in order of their names, without hidden ones; none if it is missing.
+    """Return a folder's files without hidden ones, 2 before 10; none if it is missing.
 
     Args:
         folder: The folder.
@@ -73,7 +74,9 @@ def files_in(folder: Path, suffixes: Collection[str]) -> list[Path]:
         InputError: If a name would lead out of a folder that is written, where it names a result.
     """
     paths = folder.iterdir() if folder.is_dir() else ()
-    found = sorted(path for path in paths if path.suffix in suffixes and path.name[0] != ".")
+    named = (path for path in paths if path.suffix in suffixes and path.name[0] != ".")
+    # Numbers that are not padded would otherwise come as 0, 1, 10, 2.
+    found = sorted(named, key=natural_order)
     for path in found:
         require_inside_name(path.name, folder)
     return found

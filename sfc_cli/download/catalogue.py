@@ -13,7 +13,7 @@ from sfc_cli.core.manifest import MANIFEST_NAME
 from sfc_cli.download.addresses import check_source
 from sfc_cli.errors import InputError, UsageError
 from sfc_cli.files import is_inside_name
-from sfc_cli.settings.locations import assets_folder, read_config
+from sfc_cli.settings.locations import BY_HAND, assets_folder, read_config
 
 CATALOGUE_NAME = "catalogue.yaml"
 CONFIG_KEY = "download"
@@ -108,6 +108,11 @@ class Catalogue:
             UsageError: If a name is unknown.
         """
         unknown = [name for name in names if name not in self.names]
+        if unknown and unknown[0] in BY_HAND:
+            raise UsageError(
+                f"{unknown[0]} is to be fetched by hand, from {BY_HAND[unknown[0]]}.",
+                f"Unpack it to data/{unknown[0]}, or name its folder under `data` in sfc.yaml.",
+            )
         if unknown:
             raise UsageError(
                 f"No download named {', '.join(repr(name) for name in unknown)}.",

@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from sfc_cli.data.davis import FRAME_SUFFIXES
 from sfc_cli.data.frames import Frame, read_frame
 from sfc_cli.data.masks import VOID, Ids, palette
 from sfc_cli.data.overlay import blend
+from sfc_cli.data.sequence_folders import FRAME_SUFFIXES
 from sfc_cli.errors import InputError
 from sfc_cli.evaluation.decoding import decode_ids
 from sfc_cli.evaluation.measures import Curve

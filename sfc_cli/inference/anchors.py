@@ -115,6 +115,14 @@ class MaskAnchors(Anchors):
         """Return whether the mask of a frame shows every object, so that it is the result as it stands."""
         return len(self.shown[index]) == len(self.objects)
 
+    def agrees(self, index: int, result: Ids) -> bool:
+        """Return whether the result [H, W] of a painted frame may come from its mask."""
+        mask = self.masks[index]
+        if self.shows_all(index):
+            return np.array_equal(result, mask)
+        shown = self.shown[index]
+        return np.array_equal(np.where(np.isin(result, shown), result, 0), np.where(mask == VOID, 0, mask))
+
     def lost_at(self, height: int, width: int) -> list[int]:
         """Return the objects that have no pixel left once their masks went through labels of h × w."""
         lost = set(self.objects.tolist())

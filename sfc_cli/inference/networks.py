@@ -146,6 +146,7 @@ class Networks:
         data: Path,
         input_size: Size | int | None,
         video: dict[str, Any] | None = None,
+        folders: dict[str, str] | None = None,
     ) -> RunRecord:
         """Begin the record of a run with these networks; see ``RunRecord``."""
         return RunRecord(
@@ -158,6 +159,7 @@ class Networks:
             precision=self.choice.precision,
             input_size=input_size,
             video=video,
+            folders=folders or {},
             checkpoints={role: _checkpoint_entry(source) for role, source in self.sources.items()},
             device=describe_device(propagator.extractor.device),
             backend=propagator.backend,

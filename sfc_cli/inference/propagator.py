@@ -94,7 +94,7 @@ class VideoPropagator:
     def __init__(
         self, extractor: FeatureExtractor, settings: PropagationSettings, *, backend: Backend = "auto"
     ) -> None:
-        if backend == "reference" and settings.long_memory:
+        if backend == "reference" and settings.memory_distance:
             raise UsageError("`long_memory` needs the `backend` windowed or fused.")
         self.extractor = extractor
         self.settings = settings
@@ -313,7 +313,8 @@ def _affordable_patch(settings: PropagationSettings, cells: int, planes: int) ->
         planes: How many label planes all anchors have.
     """
     patch = settings.label_patch
-    frames = 1 + settings.context_frames + (MOST_FRAMES if settings.long_memory else 0)
+    kept = MOST_FRAMES if settings.memory_distance else len(settings.memory_frames)
+    frames = 1 + settings.context_frames + kept
     while patch > 1 and 2 * frames * cells * planes * patch**2 > _LABEL_BYTES:
         patch //= 2
     if patch < settings.label_patch:

@@ -35,6 +35,7 @@ class RunRecord:
         input_size: Height and width to which frames are resized for the networks, or their short side; None
             for their own.
         video: Of a run on a video of the user's own: which video, which frames, which masks.
+        folders: Of a data set, which of its frames and masks, where that is not the layout's own choice.
         legend: The colour of each object, where masks were painted in colours.
         checkpoints: File name and SHA-256 of each network's checkpoint, by role: ``fc``, ``semantic``.
         device: Where it ran.
@@ -52,6 +53,7 @@ class RunRecord:
     precision: str
     input_size: tuple[int, int] | int | None = None
     video: dict[str, Any] | None = None
+    folders: dict[str, str] = field(default_factory=dict)
     legend: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     checkpoints: dict[str, dict[str, str | None]]
     device: str
@@ -65,11 +67,12 @@ class RunRecord:
         return {
             "data": str(self.data.resolve()),
             **({"clip": self.video} if self.video is not None else {}),
+            **({"folders": self.folders} if self.folders else {}),
             "settings": {
                 "fc": self.fine_grained,
                 "semantic": self.semantic,
                 "protocol": self.protocol,
-                **asdict(self.settings),
+                **_stored(self.settings),
                 "precision": self.precision,
                 "input_size": list(self.input_size)
                 if isinstance(self.input_size, tuple)
@@ -82,9 +85,11 @@ class RunRecord:
         """Return in one line what the run does with ``data``."""
         networks = " + ".join(name for name in (self.fine_grained, self.semantic) if name)
         settings = self.settings
+        named = ",".join(map(str, (0, *settings.memory_frames)))
+        memory = f", long memory {named}" if settings.memory_frames else ""
         return (
             f"{networks} on {data}; k {settings.top_k}, radius {settings.radius:g}, "
-            f"temperature {settings.temperature:g}, {settings.context_frames} context frames, "
+            f"temperature {settings.temperature:g}, {settings.context_frames} context frames{memory}, "
             f"BatchNorm {settings.batchnorm}; {self.protocol} protocol; {self.device}, {self.backend}"
         )
 
@@ -119,14 +124,15 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     found = []
     if old.get("data") != new["data"]:
         found.append(f"data {old.get('data')} → {new['data']}")
-    old_video, new_video = old.get("clip") or {}, new.get("clip") or {}
-    found += [
-        f"{name} {old_video.get(name)} → {new_video.get(name)}"
-        for name in sorted({*old_video, *new_video})
-        if old_video.get(name) != new_video.get(name)
-    ]
+    for part in ("clip", "folders"):
+        was, becomes = old.get(part) or {}, new.get(part) or {}
+        found += [
+            f"{name} {was.get(name)} → {becomes.get(name)}"
+            for name in sorted({*was, *becomes})
+            if was.get(name) != becomes.get(name)
+        ]
     # Records of earlier versions lack what only the improved protocol sets.
-    old_settings = {"protocol": "published", **asdict(PropagationSettings()), **(old.get("settings") or {})}
+    old_settings = {"protocol": "published", **_stored(PropagationSettings()), **(old.get("settings") or {})}
     for name, value in new["settings"].items():
         if old_settings.get(name) != value:
             found.append(f"{name} {old_settings.get(name)} → {value}")
@@ -135,6 +141,13 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     ):
         found.append("another checkpoint under the same name")
     return found
+
+
+def _stored(settings: PropagationSettings) -> dict[str, Any]:
+    """Return settings as JSON gives them back."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value for name, value in asdict(settings).items()
+    }
 
 
 def _package_versions() -> dict[str, str]:

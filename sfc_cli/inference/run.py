@@ -16,15 +16,15 @@ from sfc_cli.data.results import ResultsFolder, default_output, find_overwritten
 from sfc_cli.errors import InputError, SfcError, UsageError
 from sfc_cli.files import is_same_or_below
 from sfc_cli.inference.anchors import MaskAnchors
+from sfc_cli.inference.chosen_data import DataChoice
 from sfc_cli.inference.networks import NetworkChoice, Networks
 from sfc_cli.inference.outputs import require_gif_length
 from sfc_cli.inference.own_video import OwnVideo
 from sfc_cli.inference.propagator import VideoPropagator
 from sfc_cli.inference.record import RunRecord, open_results
 from sfc_cli.inference.sequence_run import SequenceRun
-from sfc_cli.inference.sequences import FrameSequence, list_sequences, share_of
+from sfc_cli.inference.sequences import FrameSequence, share_of
 from sfc_cli.progress import Progress
-from sfc_cli.settings.locations import find_data
 from sfc_cli.settings.propagation import MASKS_ALONE, OutputChoice
 
 logger = logging.getLogger(__name__)
@@ -41,6 +41,7 @@ class Run:
         record: What run.json will say.
         propagator: Networks and settings.
         ranks: This process among those that share the sequences.
+        read: Folders that are read besides the record's ``data``.
     """
 
     sequences: list[FrameSequence]
@@ -49,25 +50,14 @@ class Run:
     record: RunRecord
     propagator: VideoPropagator
     ranks: Ranks
+    read: tuple[Path, ...] = ()
 
     @classmethod
-    def over_dataset(
-        cls,
-        data: str,
-        *,
-        split: str | None = None,
-        sequences: Sequence[str] | None = None,
-        size: int | None = None,
-        output: Path | None = None,
-        networks: NetworkChoice,
-    ) -> Run:
+    def over_dataset(cls, choice: DataChoice, *, output: Path | None = None, networks: NetworkChoice) -> Run:
         """Prepare a run over a data set: names resolved, sequences checked, networks loaded.
 
         Args:
-            data: A data set's name or path.
-            split: The split's name; None for the layout's own.
-            sequences: Only these; None for all.
-            size: The short side that frames are resized to for the networks; None for the layout's own size.
+            choice: Which data set, and what of it.
             output: The results folder; None for the default.
             networks: Networks and settings as the user chose them.
 
@@ -75,22 +65,25 @@ class Run:
             UsageError: If a choice is impossible.
             InputError: If a file is missing or damaged.
         """
-        root = find_data(data)
-        found = networks.resolve(on_dataset=True)
-        listed = list_sequences(root, split, sequences, size=size)
-        name = root.resolve().name if Path(data).expanduser() == root else data
+        found, data = networks.resolve(on_dataset=True), choice.resolve()
+        listed = data.sequences
         frames = sum(sequence.expected or 0 for sequence in listed)
-        subject = f"{name}: {len(listed)} sequences, {frames} frames"
         ranks = read_ranks()
         propagator = _load(found, listed, ranks)
-        record = found.record(propagator, dataset=name, data=root, input_size=size or listed[0].resized)
         return cls(
             sequences=listed,
-            subject=subject,
-            results=ResultsFolder(output or default_output(name, found.names, found.protocol)),
-            record=record,
+            subject=f"{data.name}: {len(listed)} sequences, {frames} frames",
+            results=ResultsFolder(output or default_output(data.name, found.names, found.protocol)),
+            record=found.record(
+                propagator,
+                dataset=data.name,
+                data=data.root,
+                input_size=choice.size or listed[0].resized,
+                folders=data.folders,
+            ),
             propagator=propagator,
             ranks=ranks,
+            read=tuple(data.read),
         )
 
     @classmethod
@@ -174,14 +167,15 @@ class Run:
         Raises:
             UsageError: If one would.
         """
-        output, data = self.results.root, self.record.data
-        if is_same_or_below(output, data):
-            raise UsageError(
-                f"`output` {output} lies inside {data}, where the frames are.",
-                "Results never go there: choose another.",
-            )
+        output, read = self.results.root, (self.record.data, *self.read)
+        for data in read:
+            if is_same_or_below(output, data):
+                raise UsageError(
+                    f"`output` {output} lies inside {data}, where the frames are.",
+                    "Results never go there: choose another.",
+                )
         outputs = {sequence.name: self.results.outputs_of(sequence.name) for sequence in self.sequences}
-        for name, paths in outputs.items():
+        for (name, paths), data in itertools.product(outputs.items(), read):
             if overlaps(paths, data):
                 raise UsageError(
                     f"The results of {name} in `output` {output} would lie over {data}, which is read.",

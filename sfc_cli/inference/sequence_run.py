@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from sfc_cli.data.jhmdb import read_joints
@@ -89,9 +88,8 @@ class SequenceRun:
         begin = self.sequence.without_result
         try:
             unchanged = all(
-                np.array_equal(read_ids(self.results.mask(self.name, names[index - begin])), mask)
-                for index, mask in anchors.masks.items()
-                if anchors.shows_all(index)
+                anchors.agrees(index, read_ids(self.results.mask(self.name, names[index - begin])))
+                for index in anchors.masks
             )
         except InputError:
             return []

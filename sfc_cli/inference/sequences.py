@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,19 +12,26 @@ from typing import Protocol
 from sfc_cli.data.davis import DavisDataset
 from sfc_cli.data.frames import read_frame
 from sfc_cli.data.jhmdb import JhmdbDataset
+from sfc_cli.data.layouts import open_layout
 from sfc_cli.data.masks import read_first_mask
 from sfc_cli.data.results import RESERVED_NAMES
+from sfc_cli.data.sequence_folders import SequenceFiles
+from sfc_cli.data.sequence_names import in_short
 from sfc_cli.data.videos import FrameStamp, Selection, Video, VideoFrame
 from sfc_cli.data.vip import VipDataset
 from sfc_cli.errors import InputError, UsageError
 from sfc_cli.inference.anchors import Anchors, JointAnchors, MaskAnchors
+from sfc_cli.inference.given_masks import find_given_masks
 from sfc_cli.inference.propagator import Size
+
+logger = logging.getLogger(__name__)
 
 # The protocols of UVC and CRW bring frames to these sizes for the networks, whatever their shape.
 JHMDB_INPUT_SIZE: Size = (320, 320)
 VIP_INPUT_SIZE: Size = (560, 560)
 # Frames of data sets have no times of their own.
 _DATASET_RATE = 24.0
+_MOST_NAMED = 5
 
 
 class FrameSource(Protocol):
@@ -208,38 +216,67 @@ def scaled(size: Size, short_side: int | None, *, enlarge: bool = True) -> Size 
 
 
 def list_sequences(
-    root: Path, split: str | None, chosen: Sequence[str] | None, *, size: int | None = None
+    root: Path,
+    split: str | None,
+    chosen: Sequence[str] | None,
+    *,
+    size: int | None = None,
+    resolution: str | None = None,
 ) -> list[FrameSequence]:
     """List what is to be propagated in a data set, whose layout its folders tell.
 
     ``joint_positions`` marks JHMDB, ``Annotations/Category_ids`` (or ``VIP_Fine``) VIP; anything else is
-    taken as DAVIS. Every sequence is checked: its frames, its first annotation, their sizes.
+    DAVIS or in the layout of YouTube-VOS, see ``open_layout``. Every sequence is checked: its frames, its
+    annotations, their sizes.
 
     Args:
         root: The data set.
-        split: The split's name; None for ``val``, or ``1`` of JHMDB.
+        split: The split's name; None for the one that the set ships, or ``1`` of JHMDB.
         chosen: Only these sequences; None for all.
         size: The short side that frames are resized to for the networks; None for the layout's own size.
+        resolution: See ``open_layout``.
 
     Raises:
         InputError: If something is missing or does not fit; the first problem, and how many more there are.
     """
-    sequences = _list(root, split, chosen)
+    return resized_to(size, _list(root, split, chosen, resolution))
+
+
+def resized_to(size: int | None, sequences: list[FrameSequence]) -> list[FrameSequence]:
+    """Return sequences whose frames are resized to a short side for the networks; None leaves them."""
     if size is None:
         return sequences
     return [replace(one, resized=scaled(one.frames.size, size), antialias=True) for one in sequences]
 
 
-def _list(root: Path, split: str | None, chosen: Sequence[str] | None) -> list[FrameSequence]:
+def _list(
+    root: Path, split: str | None, chosen: Sequence[str] | None, resolution: str | None
+) -> list[FrameSequence]:
     if (root / "joint_positions").is_dir():
         jhmdb = JhmdbDataset(root=root)
         return [_of_joints(jhmdb, name) for name in jhmdb.sequences(split or "1", chosen)]
-    dataset: DavisDataset | VipDataset = DavisDataset(root=root)
-    resized = None
     if (root / "VIP_Fine").is_dir() or (root / "Annotations" / "Category_ids").is_dir():
-        dataset, resized = VipDataset(root=root), VIP_INPUT_SIZE
+        vip = VipDataset(root=root)
+        return list_masked(vip, vip.sequences(split or "val", chosen), resized=VIP_INPUT_SIZE)
+    dataset = open_layout(root, split, resolution=resolution)
+    return list_masked(dataset, dataset.sequences(split, chosen))
+
+
+def list_masked(
+    dataset: SequenceFiles, names: Sequence[str], *, resized: Size | None = None
+) -> list[FrameSequence]:
+    """List sequences that start from masks.
+
+    Args:
+        dataset: Has their frames and masks.
+        names: Their names.
+        resized: Height and width that the layout brings frames to for the networks.
+
+    Raises:
+        InputError: See ``list_sequences``.
+    """
     sequences, problems = [], []
-    for name in dataset.sequences(split or "val", chosen):
+    for name in names:
         try:
             sequences.append(_of_masks(dataset, name, resized))
         except InputError as error:
@@ -247,32 +284,47 @@ def _list(root: Path, split: str | None, chosen: Sequence[str] | None) -> list[F
     if problems:
         more = f" ({len(problems) - 1} more sequences have problems.)" if len(problems) > 1 else ""
         raise InputError(problems[0].message, problems[0].hint + more)
+    late = [one.name for one in sequences if one.anchors.first]
+    if late:
+        logger.warning(
+            "%s without an object in the first frame (%s): frames before the first object get no mask",
+            "1 sequence" if len(late) == 1 else f"{len(late)} sequences",
+            in_short(late, _MOST_NAMED),
+        )
     return sequences
 
 
-def _of_masks(dataset: DavisDataset | VipDataset, name: str, resized: Size | None) -> FrameSequence:
+def _of_masks(dataset: SequenceFiles, name: str, resized: Size | None) -> FrameSequence:
     paths = dataset.frames(name)
     if len(paths) < 2:
         raise InputError(
             f"Sequence {name} has a single frame, {paths[0]}.",
             "There is nothing to propagate to; leave it out of `sequences`.",
         )
-    annotation = dataset.first_annotation(name, paths[0])
-    mask = read_first_mask(annotation)
+    annotations = dataset.annotations(name)
+    if isinstance(dataset, DavisDataset | VipDataset):
+        # There the first frame is always given: without it the data set is not whole.
+        first = dataset.first_annotation(name, paths[0])
+        read_first_mask(first)
+        # The parts of VIP are those of the first frame, whatever comes later.
+        annotations = annotations if isinstance(dataset, DavisDataset) else [first]
+    given = find_given_masks(name, paths, annotations)
     height, width = read_frame(paths[0]).shape[:2]
-    if mask.shape != (height, width):
-        raise InputError(
-            f"{annotation} has {mask.shape[1]}×{mask.shape[0]} pixels, its frame {paths[0]} "
-            f"{width}×{height}.",
-            "Mask and frame must have one size.",
-        )
+    for annotation, (index, mask) in zip(given.paths, given.masks.items(), strict=True):
+        if mask.shape != (height, width):
+            raise InputError(
+                f"{annotation} has {mask.shape[1]}×{mask.shape[0]} pixels, its frame {paths[index]} "
+                f"{width}×{height}.",
+                "Mask and frame must have one size.",
+            )
+    anchors = MaskAnchors(given.masks)
     return FrameSequence(
         name=name,
         frames=FrameFiles(tuple(paths), (height, width)),
-        anchors=MaskAnchors({0: mask}),
+        anchors=anchors,
         resized=resized,
-        expected=len(paths),
-        inputs=(annotation, *paths),
+        expected=len(paths) - anchors.first,
+        inputs=(*given.paths, *paths),
     )
 
 

@@ -12,6 +12,12 @@ from sfc_cli.errors import InputError, UsageError
 
 CONFIG_NAME = "sfc.yaml"
 SAMPLE_NAME = "sample"
+# Data sets that ask for an account or a form, or may not be passed on: nobody can fetch them for you.
+BY_HAND = {
+    "youtube-vos": "https://youtube-vos.org",
+    "mose": "https://mose.video",
+    "lvos": "https://lingyihongfd.github.io/lvos.github.io",
+}
 
 
 def assets_folder() -> Path:
@@ -113,7 +119,9 @@ def find_data(name: str, *, next_step: str = "") -> Path:
             return folder
     folders = ", ".join(str(folder) for folder in tried)
     hint = next_step or (
-        "Type `sfc download davis`, or give the folder as `data`."
+        f"Get it by hand from {BY_HAND[name]}, and unpack it there or name its folder in sfc.yaml."
+        if name in BY_HAND
+        else "Type `sfc download davis`, or give the folder as `data`."
         if name == "davis"
         else f"Give the folder as `data`, or add `data: {{{name}: /path}}` to sfc.yaml."
         if _is_name(name)

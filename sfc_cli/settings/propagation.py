@@ -19,6 +19,7 @@ DEFAULT_SIZE = 480
 
 # A window's features are held in memory: longer ones are a slip of the hand.
 MOST_CONTEXT_FRAMES = 1000
+MOST_MEMORY_FRAMES = 16
 # A GIF of more frames is hundreds of megabytes that no browser plays smoothly.
 MOST_GIF_FRAMES = 300
 
@@ -31,7 +32,8 @@ class PropagationSettings:
         top_k: How many context cells vote for a cell, over all context frames together.
         radius: Cells of a windowed frame vote if their distance on the feature grid is strictly below it.
         temperature: Divides the affinities before the softmax over the ``top_k`` votes.
-        context_frames: How many frames before the target form the window; frame 0 votes in addition.
+        context_frames: How many frames before the target form the window; frame 0 votes in addition, and
+            alone if there are none.
         fusion_weight: The paper's lambda, the weight of the fine-grained features against the semantic
             ones; without effect for a single network.
         batchnorm: ``released`` repeats the side effect on BatchNorm statistics that the published numbers
@@ -42,7 +44,9 @@ class PropagationSettings:
         channels: Leading channels that are kept of whitened features; None for all.
         label_patch: Side of the patch of pixels whose labels a cell carries; 1 for one label a cell.
         edge_refinement: Share of the labels that follows the edges of the frame, 0…1.
-        long_memory: Every so many of the frames before the window stay context; 0 for none.
+        long_memory: Every so many of the frames before the window stay context; 0 for none. Or the frames
+            that vote for good once they have left the window, frame 0 among them: as in the released code,
+            n > 0 stands for the frame n + 1, and until then for one more copy of frame 0.
 
     Raises:
         UsageError: If a value is outside its range.
@@ -59,7 +63,20 @@ class PropagationSettings:
     channels: int | None = None
     label_patch: int = 1
     edge_refinement: float = 0.0
-    long_memory: int = 0
+    long_memory: int | tuple[int, ...] = 0
+
+    @property
+    def memory_distance(self) -> int:
+        """The distance between frames before the window that stay context; 0 if it was not chosen so."""
+        return self.long_memory if isinstance(self.long_memory, int) else 0
+
+    @property
+    def memory_frames(self) -> tuple[int, ...]:
+        """The frames that vote for good besides frame 0, as they were named."""
+        if isinstance(self.long_memory, int):
+            return ()
+        first = self.long_memory.index(0)
+        return self.long_memory[:first] + self.long_memory[first + 1 :]
 
     @property
     def is_improved(self) -> bool:
@@ -68,18 +85,18 @@ class PropagationSettings:
             self.shallow_weight > 0,
             self.label_patch > 1,
             self.edge_refinement > 0,
-            self.long_memory > 0,
+            self.memory_distance > 0,
         )
         return self.whitening is not None or any(changed)
 
     def __post_init__(self) -> None:
-        for name in ("top_k", "context_frames", "radius", "temperature", "fusion_weight"):
+        for name in ("top_k", "radius", "temperature", "fusion_weight"):
             value = getattr(self, name)
             if not math.isfinite(value) or value <= 0:
                 raise UsageError(f"`{name}` is {value}.", "It must be a finite number above 0.")
-        if self.context_frames > MOST_CONTEXT_FRAMES:
+        if not 0 <= self.context_frames <= MOST_CONTEXT_FRAMES:
             raise UsageError(
-                f"`context_frames` is {self.context_frames}.", f"It must be {MOST_CONTEXT_FRAMES} at most."
+                f"`context_frames` is {self.context_frames}.", f"It must be from 0 to {MOST_CONTEXT_FRAMES}."
             )
         require_choice("batchnorm", self.batchnorm, get_args(BatchNormMode))
         for name in ("whitening", "edge_refinement"):
@@ -95,8 +112,47 @@ class PropagationSettings:
             raise UsageError(f"`channels` is {self.channels}.", f"It must be {what}.")
         if self.label_patch not in LABEL_PATCHES:
             raise UsageError(f"`label_patch` is {self.label_patch}.", "It must be 1, 2, 4 or 8.")
-        if self.long_memory < 0:
-            raise UsageError(f"`long_memory` is {self.long_memory}.", "It must be 0 or more.")
+        self._check_long_memory()
+
+    def _check_long_memory(self) -> None:
+        memory = self.long_memory
+        if isinstance(memory, int):
+            if memory < 0:
+                raise UsageError(f"`long_memory` is {memory}.", "It must be 0 or more.")
+            if memory and not self.context_frames:
+                raise UsageError(
+                    f"`long_memory` {memory} keeps frames that leave the window, which has none.",
+                    "Choose `context_frames` above 0, or name the frames: 0,20.",
+                )
+            return
+        listed = ",".join(map(str, memory))
+        if 0 not in memory:
+            raise UsageError(
+                f"`long_memory` {listed} lacks 0, and frame 0 votes in any case.",
+                "Begin the list with 0; a single number is a distance.",
+            )
+        if min(memory) < 0 or len(memory) > MOST_MEMORY_FRAMES:
+            raise UsageError(
+                f"`long_memory` is {listed}.", f"Name up to {MOST_MEMORY_FRAMES} frames, counted from 0."
+            )
+
+
+def read_long_memory(text: str) -> int | tuple[int, ...]:
+    """Read ``long_memory``: a number is a distance, and a comma makes a list of frames.
+
+    Raises:
+        UsageError: If it is neither.
+    """
+    words = text.split(",")
+    try:
+        # A comma may end the list.
+        numbers = tuple(int(word) for word in (words if words[-1].strip() else words[:-1] or words))
+    except ValueError:
+        raise UsageError(
+            f"`long_memory` is {text!r}.", "Give a distance, as 20, or frames that begin with 0, as 0,20."
+        ) from None
+    # Frame 0 alone is no long memory beyond the usual one.
+    return numbers[0] if len(words) == 1 or numbers == (0,) else numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +170,7 @@ class SettingsChoice:
     channels: int | None = None
     label_patch: int | None = None
     edge_refinement: float | None = None
-    long_memory: int | None = None
+    long_memory: int | tuple[int, ...] | None = None
 
     def over(self, preset: PropagationSettings) -> PropagationSettings:
         """Return a preset with the chosen settings in place of its own.

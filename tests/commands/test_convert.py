@@ -366,3 +366,32 @@ def test_convert__to_a_submission(make_davis: MakeDavis) -> None:
         "1 of 3 frames of second",
         "in/second/00001.png",
     )
+
+
+def test_convert__a_submission_to_the_server_that_the_data_set_is_named_after(make_davis: MakeDavis) -> None:
+    data, expected = make_davis(), {}
+    for kind in ("JPEGImages", "Annotations"):
+        Path("youtube-vos/valid").mkdir(parents=True, exist_ok=True)
+        (data / kind / "480p").rename(Path("youtube-vos/valid") / kind)
+    for path in Path("youtube-vos/valid/Annotations").rglob("*.png"):
+        write_mask(Path("in", path.parent.name, path.name), read_ids(path))
+        expected[f"{path.parent.name}/{path.name}"] = read_ids(path)
+    for options, top in (((), "Annotations/"), (("--layout", "mose"), "")):
+        _convert("in", "out.zip", "--to", "zip", "--data", "youtube-vos", *options)
+        with zipfile.ZipFile("out.zip") as archive:
+            assert set(archive.namelist()) == {top + name for name in expected}
+    _convert("in", "pictures", "--to", "overlay", "--data", "youtube-vos/valid")
+    assert len(_files(Path("pictures"))) == len(expected)
+    _refuse(_run("in", "x.zip", "--to", "zip", "--data", "youtube-vos", "--split", "test"), 3, "valid")
+
+
+def test_convert__released_masks_of_frames_without_padding(make_davis: MakeDavis) -> None:
+    data = make_davis({"first": 12})
+    for path in [*data.rglob("*.jpg"), *data.rglob("*.png")]:
+        path.rename(path.with_stem(str(int(path.stem))))
+    for t in range(12):
+        write_mask(Path(f"raw/0_{t}_mask.png"), np.full((6, 8), t, np.uint8))
+    _convert("raw", "out", "--data", data)
+    assert {path.stem: int(read_ids(path)[0, 0]) for path in Path("out/first").glob("*.png")} == {
+        str(t): t for t in range(12)
+    }

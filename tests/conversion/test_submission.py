@@ -214,3 +214,40 @@ def test_zip__from_coco(make_results: MakeResults) -> None:
     convert_masks(results, Path("in.json"), to="coco")
     _submit(Path("in.json"), data)
     require_same(_stored(), truth_of(data))
+
+
+def _late_data_set(data: Path, results: Path) -> None:
+    """Give no mask before frame 1 of the first sequence, and an object 9 from its frame 2 on."""
+    given = data / "Annotations" / "480p" / "first"
+    for stem in ("00000", "00003"):
+        (given / f"{stem}.png").unlink()
+    (results / "first" / "00000.png").unlink()
+    mask = read_ids(given / "00002.png").copy()
+    mask[:4] = 9
+    write_mask(given / "00002.png", mask)
+    write_mask(results / "first" / "00002.png", mask)
+
+
+@pytest.mark.parametrize(("layout", "top"), [("davis", ""), ("youtube-vos", "Annotations/")])
+def test_zip__objects_that_enter_late(make_results: MakeResults, layout: str, top: str) -> None:
+    data, results = make_results()
+    expected = truth_of(data)
+    _late_data_set(data, results)
+    expected["first/00002"] = read_ids(results / "first" / "00002.png")
+    del expected["first/00000"]
+    _submit(results, data, layout=layout, split="val")
+    require_same(_stored(top), expected)
+    # A frame that an object was given in before is asked for.
+    (results / "first" / "00002.png").unlink()
+    OUT.unlink()
+    _refuse(results, data, "1 of 3 frames of first have no mask", "00002.png")
+
+
+def test_zip__frames_in_natural_order(make_results: MakeResults) -> None:
+    data, results = make_results({"first": 12})
+    for path in [*data.rglob("*.jpg"), *data.rglob("*.png"), *results.rglob("*.png")]:
+        path.rename(path.with_stem(str(int(path.stem))))
+    for dataset in (data, None):
+        _submit(results, dataset)
+        with zipfile.ZipFile(OUT) as archive:
+            assert archive.namelist() == [f"first/{t}.png" for t in range(12)]

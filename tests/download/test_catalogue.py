@@ -119,3 +119,9 @@ def test_read_catalogue__refuses(content: Any, message: str) -> None:
     write_config(content)
     with pytest.raises(InputError, match=message):
         read_catalogue()
+
+
+@pytest.mark.parametrize("name", ["youtube-vos", "mose", "lvos"])
+def test_select__data_sets_that_are_fetched_by_hand(name: str) -> None:
+    with pytest.raises(UsageError, match=f"{name} is to be fetched by hand, from https://"):
+        read_catalogue().select([name])

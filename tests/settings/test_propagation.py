@@ -3,7 +3,13 @@ import dataclasses
 import pytest
 
 from sfc_cli.errors import UsageError
-from sfc_cli.settings.propagation import PRESETS, PropagationSettings, improved, preset_for
+from sfc_cli.settings.propagation import (
+    PRESETS,
+    PropagationSettings,
+    improved,
+    preset_for,
+    read_long_memory,
+)
 
 
 def test_presets__published_values() -> None:
@@ -44,7 +50,7 @@ def test_preset_for__by_the_number_of_networks(
 
 
 @pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf")])
-@pytest.mark.parametrize("name", ["top_k", "radius", "temperature", "context_frames", "fusion_weight"])
+@pytest.mark.parametrize("name", ["top_k", "radius", "temperature", "fusion_weight"])
 def test_propagation_settings__out_of_range(name: str, value: float) -> None:
     with pytest.raises(UsageError) as caught:
         PropagationSettings(**{name: value})  # type: ignore[arg-type]
@@ -85,8 +91,36 @@ def test_improved__keeps_what_the_preset_says_of_votes() -> None:
         ({"channels": 0, "whitening": 0.5}, "`channels` is 0"),
         ({"label_patch": 3}, "`label_patch` is 3"),
         ({"long_memory": -1}, "`long_memory` is -1"),
+        ({"long_memory": (20, 40)}, "`long_memory` 20,40 lacks 0"),
+        ({"long_memory": (0, -5)}, "`long_memory` is 0,-5"),
+        ({"long_memory": (0, *range(30))}, "Name up to 16 frames"),
+        ({"long_memory": 5, "context_frames": 0}, "`long_memory` 5 keeps frames"),
+        ({"context_frames": -1}, "`context_frames` is -1"),
+        ({"context_frames": 1001}, "`context_frames` is 1001"),
     ],
 )
 def test_propagation_settings__parts_of_the_improved_protocol(chosen: dict[str, float], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         PropagationSettings(**chosen)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("20", 20), ("0", 0), ("0,20", (0, 20)), (" 0, 20,40", (0, 20, 40)), ("0,", 0)]
+)
+def test_read_long_memory__a_distance_or_frames(text: str, value: object) -> None:
+    assert read_long_memory(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "x", "0,x", "1.5", "0;20"])
+def test_read_long_memory__neither(text: str) -> None:
+    with pytest.raises(UsageError, match="`long_memory` is"):
+        read_long_memory(text)
+
+
+def test_propagation_settings__frames_of_the_long_memory() -> None:
+    assert (PropagationSettings(long_memory=5).memory_distance, PropagationSettings().memory_frames) == (
+        5,
+        (),
+    )
+    named = PropagationSettings(long_memory=(20, 0, 40))
+    assert (named.memory_distance, named.memory_frames, named.is_improved) == (0, (20, 40), False)

@@ -14,7 +14,7 @@ from torch.nn import functional
 from sfc_cli.core.propagation import reference
 from sfc_cli.core.propagation.fused import FusedMatcher, why_not_fused
 from sfc_cli.core.propagation.long_memory import LongMemory
-from sfc_cli.core.propagation.matching import Matcher, require_reachable, slot_of
+from sfc_cli.core.propagation.matching import Matcher, memory_slots, require_reachable, slot_of
 from sfc_cli.core.propagation.windowed import WindowedMatcher
 from sfc_cli.errors import UsageError, require_choice
 from sfc_cli.settings.propagation import Backend, Precision, PropagationSettings
@@ -33,6 +33,7 @@ def propagate_labels(
     radius: float = PropagationSettings.radius,
     temperature: float = PropagationSettings.temperature,
     context_frames: int = PropagationSettings.context_frames,
+    long_memory: int | tuple[int, ...] = PropagationSettings.long_memory,
     backend: Backend = "auto",
 ) -> Tensor:
     """Carry the first frame's labels through a video (SFC, section 3; the protocol of CRW).
@@ -48,7 +49,8 @@ def propagate_labels(
         top_k: Votes per cell over all context frames together.
         radius: In cells; strict.
         temperature: Divides the affinities.
-        context_frames: Length of the window.
+        context_frames: Length of the window; 0 for frame 0 alone.
+        long_memory: See ``PropagationSettings``.
         backend: ``reference``, ``windowed``, ``fused``, or ``auto`` for the fastest that fits.
 
     Returns:
@@ -69,10 +71,14 @@ def propagate_labels(
             "are not [T, C, h, w] and [K, h, w]"
         )
     settings = PropagationSettings(
-        top_k=top_k, radius=radius, temperature=temperature, context_frames=context_frames
+        top_k=top_k,
+        radius=radius,
+        temperature=temperature,
+        context_frames=context_frames,
+        long_memory=long_memory,
     )
     first_labels = first_labels.to(features.device, torch.float32)
-    if backend == "reference":
+    if backend == "reference" and not settings.memory_distance:
         require_reachable(first_labels.shape[1], first_labels.shape[2], settings)
         return reference.propagate(features.float(), first_labels, settings)
     propagator = LabelPropagator(features[0], first_labels, settings, backend=backend)
@@ -118,24 +124,26 @@ class LabelPropagator:
         # A cell carries the labels of a patch of p × p pixels: K·p² planes, which travel as any others do.
         self._patch = first_labels.shape[1] // first_features.shape[1]
         first_labels = self._in_cells(first_labels.to(first_features))
+        self._frame = skipped
         if self.backend == "reference":
-            if settings.long_memory:
+            if settings.memory_distance:
                 raise UsageError("`long_memory` needs the `backend` windowed or fused.")
             require_reachable(first_labels.shape[1], first_labels.shape[2], settings)
             self._first = (first_features, first_labels)
             # The window begins full of copies of frame 0.
             self._window = deque([self._first] * settings.context_frames, maxlen=settings.context_frames)
+            self._remembered = {0: self._first}
         else:
             self._matcher = _make_matcher(self.backend, first_features, settings, precision)
             self.frames_at_once = self._matcher.frames_at_once
             rows = first_labels.flatten(1).T  # [N, K·p²]
             # Half precision holds a label to 0.0005, and patches are what fills the memory.
             dtype = torch.float32 if self._patch == 1 else torch.float16
-            self._memory = rows.new_zeros(1 + settings.context_frames, *rows.shape, dtype=dtype)
+            slots = 1 + settings.context_frames + len(settings.memory_frames)
+            self._memory = rows.new_zeros(slots, *rows.shape, dtype=dtype)
             self._memory[0] = rows
             self._matcher.skip(skipped)
-            self._frame = skipped
-            self._long = LongMemory(first_features, settings) if settings.long_memory else None
+            self._long = LongMemory(first_features, settings) if settings.memory_distance else None
             if self._long is not None:
                 self.frames_at_once = 1
 
@@ -150,7 +158,7 @@ class LabelPropagator:
         """
         step = self._step_with_oracle if self.backend == "reference" else self._step_with_votes
         # A frame that leaves the window is context of the very next one.
-        batches = features.float().split(1 if self.settings.long_memory else len(features))
+        batches = features.float().split(1 if self.settings.memory_distance else len(features))
         labels = torch.cat([step(batch) for batch in batches])  # [B, K·p², h, w]
         return labels if self._patch == 1 else self._in_pixels(labels)
 
@@ -193,12 +201,19 @@ class LabelPropagator:
         """
         features = features.float()
         labels = self._in_cells(labels.to(features))
+        self._frame += 1
         if self.backend == "reference":
-            self._window.append((features, labels))
+            self._append(features, labels)
             return
         self._matcher.remember(features)
-        self._frame += 1
-        self._memory[slot_of(self._frame, self.settings.context_frames)] = labels.flatten(1).T
+        for slot in self._slots():
+            self._memory[slot] = labels.flatten(1).T
+
+    def _slots(self) -> list[int]:
+        """Return where the labels of the current frame go: its place in the window, and the long memory."""
+        window = self.settings.context_frames
+        kept = memory_slots(self._frame, self.settings)
+        return [slot_of(self._frame, window), *kept] if window else kept
 
     def _step_with_votes(self, features: Tensor) -> Tensor:
         rows = self._memory.flatten(0, 1)  # [(1+F)·N, K]
@@ -210,25 +225,35 @@ class LabelPropagator:
                     sources, rows, mode="sum", per_sample_weights=weights.to(rows.dtype)
                 )  # [N, K·p²]
             self._frame += 1
-            slot = slot_of(self._frame, self.settings.context_frames)
-            if self._long is not None:
-                self._long.replace(slot, self._frame, query, self._memory[slot])
-            self._memory[slot] = labels
-            if self._patch > 1:
-                self._follow_border(self._memory[slot].T.unflatten(1, features.shape[2:]))
+            for slot in self._slots():
+                if self._long is not None:
+                    self._long.replace(slot, self._frame, query, self._memory[slot])
+                self._memory[slot] = labels
+                if self._patch > 1:
+                    self._follow_border(self._memory[slot].T.unflatten(1, features.shape[2:]))
             result.append(labels.T.unflatten(1, features.shape[2:]))
         return torch.stack(result)
 
     def _step_with_oracle(self, features: Tensor) -> Tensor:
         result = []
         for query in features:
-            context_features, context_labels = map(torch.stack, zip(self._first, *self._window, strict=True))
+            self._frame += 1
+            memory = (
+                self._remembered[frame] for frame in reference.long_memory_of(self._frame, self.settings)
+            )
+            context_features, context_labels = map(torch.stack, zip(*memory, *self._window, strict=True))
             labels = reference.propagate_frame(query, context_features, context_labels, self.settings)
             if self._patch > 1:
                 self._follow_border(labels)
-            self._window.append((query, labels))
+            self._append(query, labels)
             result.append(labels)
         return torch.stack(result)
+
+    def _append(self, features: Tensor, labels: Tensor) -> None:
+        """Let the current frame be context of the oracle."""
+        self._window.append((features, labels))
+        if memory_slots(self._frame, self.settings):
+            self._remembered[self._frame] = (features, labels)
 
 
 def backend_for(backend: Backend, device: torch.device) -> Backend:

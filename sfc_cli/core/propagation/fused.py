@@ -90,6 +90,10 @@ def why_not_fused(first: Tensor, settings: PropagationSettings) -> str | None:
         settings: ``top_k`` and ``context_frames`` are used.
     """
     channels, height, width = first.shape
+    if settings.memory_frames:
+        return "frames of the long memory are named"
+    if not settings.context_frames:
+        return "there is no window"
     if find_spec("triton") is None:
         return "Triton is not installed"
     if os.environ.get("TRITON_INTERPRET") != "1":

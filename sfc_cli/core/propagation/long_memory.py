@@ -21,12 +21,12 @@ class LongMemory:
 
     Args:
         first: Unit features of frame 0, [C, h, w].
-        settings: ``long_memory`` is the distance of the frames; all that decides votes is used.
+        settings: ``memory_distance`` is the distance of the frames; all that decides votes is used.
     """
 
     def __init__(self, first: Tensor, settings: PropagationSettings) -> None:
         self._settings = settings
-        self._distance = settings.long_memory
+        self._distance = settings.memory_distance
         _, height, width = first.shape
         cell = torch.arange(height * width, device=first.device)
         self._y, self._x = cell // width, cell % width

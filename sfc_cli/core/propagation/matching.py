@@ -98,6 +98,26 @@ def copies_of_first(target: int, context_frames: int) -> int:
     return max(0, context_frames - target + 1)
 
 
+def memory_frame(named: int) -> int:
+    """Return the frame that a named frame of the long memory stands for, 0 for frame 0 itself.
+
+    The released code counts the frames behind the copies of frame 0 from one too far; so it is kept.
+    """
+    return named + 1 if named else 0
+
+
+def is_remembered(named: int, target: int, context_frames: int) -> bool:
+    """Return whether a named frame of the long memory votes for frame ``target`` yet, in place of frame 0."""
+    # Without a window the released code would match a frame with itself, before it has labels.
+    return named > 0 and max(context_frames, 1) + named < target
+
+
+def memory_slots(frame: int, settings: PropagationSettings) -> list[int]:
+    """Return the slots behind the window that a frame takes for good in the memory of labels."""
+    named = enumerate(settings.memory_frames)
+    return [1 + settings.context_frames + index for index, name in named if name and name + 1 == frame]
+
+
 def slot_of(frame: int, context_frames: int) -> int:
     """Return the slot of a frame in a memory of 1 + ``context_frames`` frames.
 

@@ -6,7 +6,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sfc_cli.core.propagation.matching import pairs_within_radius, window_frames
+from sfc_cli.core.propagation.matching import (
+    is_remembered,
+    memory_frame,
+    pairs_within_radius,
+    window_frames,
+)
 from sfc_cli.settings.propagation import PropagationSettings
 
 _QUERIES_AT_ONCE = 64
@@ -18,7 +23,7 @@ def propagate(features: Tensor, first_labels: Tensor, settings: PropagationSetti
     Args:
         features: Unit features of all frames, [T, C, h, w], float32.
         first_labels: Soft labels of frame 0, [K, h, w], float32.
-        settings: ``top_k``, ``radius``, ``temperature`` and ``context_frames`` are used.
+        settings: ``top_k``, ``radius``, ``temperature``, ``context_frames`` and ``memory_frames`` are used.
 
     Returns:
         Soft labels of all frames, [T, K, h, w].
@@ -26,10 +31,22 @@ def propagate(features: Tensor, first_labels: Tensor, settings: PropagationSetti
     labels = [first_labels]
     for target in range(1, len(features)):
         # Frame 0 is the long memory; copies of it also fill a window that the video has not filled yet.
-        context = [0, *window_frames(target, settings.context_frames)]
+        context = [*long_memory_of(target, settings), *window_frames(target, settings.context_frames)]
         context_labels = torch.stack([labels[frame] for frame in context])  # [1+F, K, h, w]
         labels.append(propagate_frame(features[target], features[context], context_labels, settings))
     return torch.stack(labels)
+
+
+def long_memory_of(target: int, settings: PropagationSettings) -> list[int]:
+    """Return the frames that vote for frame ``target`` from any distance: frame 0, and the named ones.
+
+    A named frame that has not left the window is one more copy of frame 0.
+    """
+    named = (
+        memory_frame(frame) if is_remembered(frame, target, settings.context_frames) else 0
+        for frame in settings.memory_frames
+    )
+    return [0, *named]
 
 
 def propagate_frame(
@@ -42,23 +59,24 @@ def propagate_frame(
 
     Args:
         query: Unit features of the frame, [C, h, w].
-        context_features: Those of frame 0 and of the windowed frames, [1+F, C, h, w].
-        context_labels: Their soft labels, [1+F, K, h, w].
-        settings: ``top_k``, ``radius`` and ``temperature`` are used.
+        context_features: Those of the long memory (frame 0 and each of ``memory_frames``) and of the windowed
+            frames, [L+F, C, h, w].
+        context_labels: Their soft labels, [L+F, K, h, w].
+        settings: ``top_k``, ``radius``, ``temperature`` and ``memory_frames`` are used.
 
     Returns:
         [K, h, w].
     """
     _, height, width = query.shape
     near = pairs_within_radius(height, width, settings.radius, query.device)  # [N, N]
-    affinity = torch.einsum("fcp,cq->fpq", context_features.flatten(2), query.flatten(1))  # [1+F, N, N]
-    # Frame 0 votes from any distance, a windowed frame from within the radius only.
-    affinity[1:].masked_fill_(~near, float("-inf"))
+    affinity = torch.einsum("fcp,cq->fpq", context_features.flatten(2), query.flatten(1))  # [L+F, N, N]
+    # The long memory votes from any distance, a windowed frame from within the radius only.
+    affinity[1 + len(settings.memory_frames) :].masked_fill_(~near, float("-inf"))
 
-    rows = context_labels.flatten(2).transpose(1, 2).flatten(0, 1)  # [(1+F)·N, K]
+    rows = context_labels.flatten(2).transpose(1, 2).flatten(0, 1)  # [(L+F)·N, K]
     labels = []
     # The selection copies what it selects from: some queries at a time bound its memory.
-    for part in affinity.flatten(0, 1).split(_QUERIES_AT_ONCE, dim=1):  # [(1+F)·N, q]
+    for part in affinity.flatten(0, 1).split(_QUERIES_AT_ONCE, dim=1):  # [(L+F)·N, q]
         best, sources = part.topk(settings.top_k, dim=0)  # [k, q] each
         weights = torch.softmax(best / settings.temperature, dim=0)  # [k, q]
         # embedding_bag is the weighted sum of the rows that `sources` names, without a copy of them.

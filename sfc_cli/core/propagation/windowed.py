@@ -15,7 +15,14 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from sfc_cli.core.propagation.matching import Matcher, Votes, copies_of_first, slot_of
+from sfc_cli.core.propagation.matching import (
+    Matcher,
+    Votes,
+    copies_of_first,
+    is_remembered,
+    memory_slots,
+    slot_of,
+)
 from sfc_cli.core.propagation.tiles import Tile, plan_window
 from sfc_cli.settings.propagation import PropagationSettings
 
@@ -27,12 +34,13 @@ _FIRST_ROWS: Final = 1280
 class WindowedMatcher(Matcher):
     """Matches frames tile by tile, two threads or more at a time on a CPU.
 
-    Memory: the features of ``context_frames`` + 1 frames, and per thread one score buffer of
-    (key cells within reach · frames + N) · tile cells floats. Nothing grows with the video's length.
+    Memory: the features of ``context_frames`` + 1 frames and of ``memory_frames``, and per thread one score
+    buffer of (key cells within reach · frames + M·N) · tile cells floats, M frames being in the long memory.
+    Nothing grows with the video's length.
 
     Args:
         first: Unit features of frame 0, [C, h, w].
-        settings: ``top_k``, ``radius``, ``temperature`` and ``context_frames`` are used.
+        settings: ``top_k``, ``radius``, ``temperature``, ``context_frames`` and ``memory_frames`` are used.
         threads: Tiles at work at once; None for PyTorch's number of threads on a CPU and one elsewhere.
     """
 
@@ -43,8 +51,12 @@ class WindowedMatcher(Matcher):
         # A group of frame 0 is as long as a full window's, within bounds that keep both selections cheap.
         self._run = min(max(settings.context_frames, 8), 32)
         self._runs = -(-self.cells // self._run)
-        self._first = first.new_zeros(self._runs * self._run, self.channels)  # [N padded, C]
+        # Frame 0, and behind it the frames of the long memory that it waits for: [M·N padded, C].
+        self._padded = self._runs * self._run
+        self._first = first.new_zeros(self._padded, self.channels)
         self._first[: self.cells] = first.flatten(1).T
+        self._memory_slots = torch.zeros(1, dtype=torch.int64, device=self.device)  # [M]
+        self._waiting: list[tuple[int, int, Tensor]] = []
         self._ring = _FeatureRing(self.height, self.width, self.channels, settings.context_frames, first)
         self._workspaces: queue.SimpleQueue[_Workspace] = queue.SimpleQueue()
         for _ in range(self._threads):
@@ -62,7 +74,11 @@ class WindowedMatcher(Matcher):
 
     def remember(self, frame: Tensor) -> None:
         """See ``Matcher.remember``."""
-        self._ring.append(frame, slot_of(self.target, self.settings.context_frames) - 1)
+        window, named = self.settings.context_frames, self.settings.memory_frames
+        if window:
+            self._ring.append(frame, slot_of(self.target, window) - 1)
+        for slot in memory_slots(self.target, self.settings):
+            self._waiting.append((named[slot - 1 - window], slot, frame))
         self.target += 1
 
     def skip(self, frames: int) -> None:
@@ -72,7 +88,20 @@ class WindowedMatcher(Matcher):
             # The window is full: its frames come in the order of time, not of their slots.
             self._ring.frames = self.settings.context_frames
 
+    def _remember_for_good(self) -> None:
+        """Let frames of the long memory that have left the window vote beside frame 0."""
+        for entry in list(self._waiting):
+            named, slot, frame = entry
+            if is_remembered(named, self.target, self.settings.context_frames):
+                keys = frame.new_zeros(self._padded, self.channels)
+                keys[: self.cells] = frame.flatten(1).T
+                self._first = torch.cat([self._first, keys])
+                self._memory_slots = torch.cat([self._memory_slots, self._memory_slots.new_tensor([slot])])
+                self._waiting.remove(entry)
+
     def _match(self, query: Tensor, weights: Tensor, sources: Tensor) -> None:
+        self._remember_for_good()
+
         def work(tile: Tile) -> None:
             # Gradient mode belongs to a thread, and writing into buffers needs it off.
             with torch.no_grad():
@@ -101,7 +130,9 @@ class WindowedMatcher(Matcher):
         # Frame 1 has no windowed frames yet: copies of frame 0 are counted, not matched again.
         positions = tile.positions if frames else 0
         scores, maxima = workspace.buffers(
-            positions * frames + len(self._first), positions + self._runs, queries.shape[1]
+            positions * frames + len(self._first),
+            positions + self._runs * len(self._memory_slots),
+            queries.shape[1],
         )  # [S, Q], [G, Q]
         if frames:
             self._score_window(tile, queries, scores, maxima)
@@ -111,11 +142,13 @@ class WindowedMatcher(Matcher):
         # In the window the group is the key cell and the offset its frame; in frame 0 both give the cell.
         in_window = group < positions
         windowed_cell = tile.cells[group.clamp(max=tile.positions - 1)]
-        first_cell = (group - positions) * self._run + offset
+        row = ((group - positions) * self._run + offset).clamp(min=0)
+        memory, first_cell = row // self._padded, row % self._padded
         # The last run may be longer than the map. What pads it, or what is out of reach, gets the weight 0,
         # but its source must still exist.
         cell = torch.where(in_window, windowed_cell, first_cell).clamp_(max=self.cells - 1)
         slot = torch.where(in_window & (best > _LOWEST), 1 + offset, 0)
+        slot = torch.where(in_window, slot, self._memory_slots[memory])
 
         k = best.shape[1]
         shape = (tile.height, tile.width, k)
@@ -169,16 +202,20 @@ class WindowedMatcher(Matcher):
         maxima[: tile.positions].masked_fill_(tile.beyond_radius, _LOWEST)
 
     def _score_first(self, queries: Tensor, scores: Tensor, maxima: Tensor) -> None:
-        """Write the affinities with frame 0, some runs of cells at a time."""
+        """Write the affinities with the long memory, some runs of cells of a frame at a time."""
         step = max(1, _FIRST_ROWS // self._run)
-        for a in range(0, self._runs, step):
-            b = min(self._runs, a + step)
-            out = scores[a * self._run : b * self._run]
-            torch.mm(self._first[a * self._run : b * self._run], queries, out=out)
-            # The cells that pad the last run must not win.
-            if b == self._runs:
-                scores[self.cells :] = _LOWEST
-            torch.amax(out.unflatten(0, (-1, self._run)), 1, out=maxima[a:b])
+        for memory in range(len(self._memory_slots)):
+            of_frame = slice(memory * self._padded, (memory + 1) * self._padded)
+            keys, frame_scores = self._first[of_frame], scores[of_frame]
+            for a in range(0, self._runs, step):
+                b = min(self._runs, a + step)
+                out = frame_scores[a * self._run : b * self._run]
+                torch.mm(keys[a * self._run : b * self._run], queries, out=out)
+                # The cells that pad the last run must not win.
+                if b == self._runs:
+                    frame_scores[self.cells :] = _LOWEST
+                groups = slice(memory * self._runs + a, memory * self._runs + b)
+                torch.amax(out.unflatten(0, (-1, self._run)), 1, out=maxima[groups])
 
     def _weigh(self, best: Tensor, cell: Tensor, slot: Tensor, tile: Tile) -> Tensor:
         """Turn sorted affinities [Q, k] into weights [Q, k], counting the copies of frame 0 in the window.
@@ -187,9 +224,13 @@ class WindowedMatcher(Matcher):
         """
         weights = torch.exp((best - best[:, :1]) / self.settings.temperature)
         copies = copies_of_first(self.target, self.settings.context_frames)
-        if copies:
+        # Frames of the long memory that are not there yet are copies, too, which vote from any distance.
+        waiting = len(self.settings.memory_frames) + 1 - len(self._memory_slots)
+        if copies or waiting:
             # The copies are windowed frames, the original is not: the radius applies to the copies only.
             counts = 1 + copies * ((slot == 0) & self._plan.within_radius(cell, tile))
+            if waiting:
+                counts += waiting * (slot == 0)
             before = counts.cumsum(1) - counts  # how many votes the better candidates take
             weights *= torch.minimum(counts, (self.settings.top_k - before).clamp_(min=0))
         return weights / weights.sum(1, keepdim=True)

@@ -139,7 +139,7 @@ def test_propagate_labels__shapes_that_do_not_belong_together(
         {"radius": float("nan")},
         {"temperature": 0.0},
         {"temperature": float("inf")},
-        {"context_frames": 0},
+        {"context_frames": -1},
         {"top_k": 100_000},
         {"backend": "quick"},
     ],
