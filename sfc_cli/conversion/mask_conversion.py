@@ -11,12 +11,14 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from sfc_cli.conversion.coco_reading import read_coco
+from sfc_cli.conversion.annotated_masks import AnnotatedMasks
 from sfc_cli.conversion.coco_writing import coco_file
 from sfc_cli.conversion.mask_folders import open_folder, unpacked
 from sfc_cli.conversion.mask_sources import MaskInput, MaskSource, Reference, Remarks
 from sfc_cli.conversion.submission import Layout, check_submission, submission_file
 from sfc_cli.conversion.writers import IndexedFolder, MaskWriter, OverlayFolder
+from sfc_cli.data.annotations.annotation_files import is_annotation_file, open_annotations
+from sfc_cli.data.annotations.shapes import Size
 from sfc_cli.data.davis import DavisDataset
 from sfc_cli.data.masks import Ids
 from sfc_cli.data.results import RECORD_NAME
@@ -45,12 +47,13 @@ def convert_masks(
     dataset: DavisDataset | None = None,
     split: str = "val",
     layout: Layout = "davis",
+    size: Size | None = None,
     threads: int = 4,
 ) -> Converted:
     """Convert masks.
 
     The source may be the released script's files (``<video>_<t>_mask.png``), image files in one folder for
-    each sequence, a zip of these, saved soft labels, or a COCO file. Where a sequence's grey masks hold 0 and
+    each sequence, a zip of these, saved soft labels, or annotations. Where a sequence's grey masks hold 0 and
     255 alone, 255 is object 1; masks that hold neither ids nor the palette's colours are read as
     ``PaintedSequence`` does. With a data set each mask is brought to the size of its sequence's first
     annotation by nearest neighbour, except for a submission, which must fit.
@@ -64,6 +67,7 @@ def convert_masks(
         dataset: Gives names, sizes and frames; overlays and the released script's files need it.
         split: The split that numbers the released script's videos, and that a submission must hold.
         layout: Whose server a submission is for.
+        size: Height and width of the pictures, for annotations that do not tell them.
         threads: How many masks are converted at the same time.
 
     Raises:
@@ -76,7 +80,7 @@ def convert_masks(
         raise UsageError("`to` overlay needs the frames of a data set.", "Give `data`.")
     _require_output(source, output, to, dataset)
     remarks = Remarks()
-    with _open_masks(source, dataset, split, remarks) as found:
+    with _open_masks(source, dataset, split, remarks, size) as found:
         masks = found.masks
         if to == "zip":
             masks = check_submission(masks, dataset, split, layout, remarks)
@@ -90,21 +94,22 @@ def convert_masks(
 
 @contextlib.contextmanager
 def _open_masks(
-    source: Path, dataset: DavisDataset | None, split: str, remarks: Remarks
+    source: Path, dataset: DavisDataset | None, split: str, remarks: Remarks, size: Size | None
 ) -> Iterator[MaskInput]:
-    """Open a folder, a zip or a COCO file of masks."""
-    if source.suffix.lower() == ".json" and source.is_file():
-        yield read_coco(source, remarks)
+    """Open a folder, a zip or an annotation file of masks."""
+    if is_annotation_file(source):
+        yield AnnotatedMasks(open_annotations(source, remarks), remarks, size)
     elif source.suffix.lower() == ".zip" and source.is_file():
         with unpacked(source) as folder:
-            yield open_folder(folder, dataset, split, remarks)
+            yield open_folder(folder, dataset, split, remarks, size)
     elif source.is_file():
         raise InputError(
-            f"{source} is a file, but neither a .zip of masks nor a COCO .json.",
+            f"{source} is a file, but neither a .zip of masks nor annotations "
+            "(.json, .xml, .txt, .npy, .npz).",
             "Give the folder of masks to convert.",
         )
     else:
-        yield open_folder(source, dataset, split, remarks)
+        yield open_folder(source, dataset, split, remarks, size)
 
 
 @contextlib.contextmanager

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sfc_cli.conversion.mask_sources import MOST_PIXELS, MaskSource, Reader, Reference, Remarks
+from sfc_cli.conversion.mask_sources import MaskSource, Reader, Reference, Remarks
+from sfc_cli.data.annotations.shapes import MOST_PIXELS
 from sfc_cli.data.colours import Colours, Legend, pack, palette_legend, palette_spellings
+from sfc_cli.data.mask_files import open_image
 from sfc_cli.data.mask_kinds import (
     COLOURS,
     GREY,
@@ -19,7 +21,6 @@ from sfc_cli.data.mask_kinds import (
     TRANSPARENCY,
     colours_on_black,
     has_cut_out_picture,
-    open_image,
     soft_grey_levels,
     stored_kind_of,
 )

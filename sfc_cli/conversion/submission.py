@@ -13,7 +13,7 @@ import numpy as np
 
 from sfc_cli.conversion.mask_sources import MaskSource, Remarks
 from sfc_cli.data.davis import DavisDataset
-from sfc_cli.data.mask_kinds import opened_image
+from sfc_cli.data.mask_files import opened_image
 from sfc_cli.data.masks import Ids, encode_mask, object_ids, read_ids
 from sfc_cli.data.sequence_names import in_short
 from sfc_cli.errors import InputError

@@ -35,7 +35,7 @@ class RunRecord:
         input_size: Height and width to which frames are resized for the networks, or their short side; None
             for their own.
         video: Of a run on a video of the user's own: which video, which frames, which masks.
-        legend: The colour of each object, where masks were painted in colours.
+        legend: The colour of each object, or its name where a file gave it one.
         checkpoints: File name and SHA-256 of each network's checkpoint, by role: ``fc``, ``semantic``.
         device: Where it ran.
         backend: What computed the propagation.
@@ -52,7 +52,7 @@ class RunRecord:
     precision: str
     input_size: tuple[int, int] | int | None = None
     video: dict[str, Any] | None = None
-    legend: dict[int, tuple[int, int, int]] = field(default_factory=dict)
+    legend: dict[int, tuple[int, int, int] | str] = field(default_factory=dict)
     checkpoints: dict[str, dict[str, str | None]]
     device: str
     backend: str
@@ -100,7 +100,12 @@ class RunRecord:
             "backend": self.backend,
             "versions": {"python": platform.python_version(), **_package_versions()},
             **(
-                {"legend": {str(key): list(value) for key, value in self.legend.items()}}
+                {
+                    "legend": {
+                        str(key): value if isinstance(value, str) else list(value)
+                        for key, value in self.legend.items()
+                    }
+                }
                 if self.legend
                 else {}
             ),
