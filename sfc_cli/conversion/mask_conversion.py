@@ -12,6 +12,12 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 
 from sfc_cli.conversion.annotated_masks import AnnotatedMasks
+from sfc_cli.conversion.annotation_writing import (
+    LabelmeFolder,
+    ObjectFolders,
+    YoloFolder,
+    youtube_vis_file,
+)
 from sfc_cli.conversion.coco_writing import coco_file
 from sfc_cli.conversion.mask_folders import open_folder, unpacked
 from sfc_cli.conversion.mask_sources import MaskInput, MaskSource, Reference, Remarks
@@ -25,10 +31,12 @@ from sfc_cli.data.results import RECORD_NAME
 from sfc_cli.errors import InputError, UsageError, require_choice
 from sfc_cli.files import is_same_or_below, refuse_overwriting
 
-Target = Literal["davis", "overlay", "coco", "zip"]
+Target = Literal["davis", "overlay", "coco", "zip", "yolo", "labelme", "youtube-vis", "objects"]
 
 # What is written as one file, and the file's suffix.
-_FILES = {"coco": ".json", "zip": ".zip"}
+_FILES = {"coco": ".json", "zip": ".zip", "youtube-vis": ".json"}
+# The suffix of what else is written, where it is not PNG.
+_SUFFIXES = {"overlay": "jpg", "yolo": "txt", "labelme": "json"}
 
 
 class Converted(NamedTuple):
@@ -60,10 +68,12 @@ def convert_masks(
 
     Args:
         source: The folder or file to read.
-        output: The folder to write: ``<sequence>/<frame>.png``, or ``.jpg`` for overlays; the file to write
-            for ``coco`` and ``zip``.
+        output: The folder to write, ``<sequence>/<frame>.png`` or another suffix; the file to write for
+            ``coco``, ``youtube-vis`` and ``zip``.
         to: ``davis`` for indexed PNGs with the DAVIS palette, ``overlay`` for frames blended with masks,
-            ``coco`` for one JSON with RLE, ``zip`` for a submission to a benchmark's server.
+            ``coco`` and ``youtube-vis`` for one JSON with RLE, ``yolo`` and ``labelme`` for a file of
+            polygons for each frame, ``objects`` for a folder of black and white PNGs for each object, ``zip``
+            for a submission to a benchmark's server.
         dataset: Gives names, sizes and frames; overlays and the released script's files need it.
         split: The split that numbers the released script's videos, and that a submission must hold.
         layout: Whose server a submission is for.
@@ -122,6 +132,15 @@ def _open_writer(
     elif to == "zip":
         with submission_file(output, layout, dataset) as submission:
             yield submission
+    elif to == "youtube-vis":
+        with youtube_vis_file(output, dataset) as youtube_vis:
+            yield youtube_vis
+    elif to == "labelme":
+        yield LabelmeFolder(output, dataset)
+    elif to in {"yolo", "objects"}:
+        folder = YoloFolder(output) if to == "yolo" else ObjectFolders(output)
+        yield folder
+        folder.finish()
     elif to == "overlay" and dataset is not None:
         yield OverlayFolder(output, dataset)
     else:
@@ -224,7 +243,7 @@ def _refuse_overwriting(
                 read.update(dataset.frames(sequence))
     # Neither a link to a file that is read may be replaced, nor the file that it leads to.
     originals = {real: path for path in read for real in (path.resolve(), path.parent.resolve() / path.name)}
-    suffix = "jpg" if to == "overlay" else "png"
+    suffix = _SUFFIXES.get(to, "png")
     for mask in masks:
         # What is written replaces a link of its name, and leaves what that leads to.
         original = originals.get(folders[mask.sequence] / f"{mask.stem}.{suffix}")

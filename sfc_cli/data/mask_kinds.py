@@ -105,6 +105,14 @@ def stored_kind_of(path: Path) -> MaskKind | None:
         return stored_kind(image)
 
 
+def has_known_palette(path: Path) -> bool:
+    """Return whether an indexed file has the palette of a data set, by which its numbers are ids."""
+    with opened_image(path) as image:
+        own = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
+    greys = np.arange(256, dtype=np.uint8)[:, None].repeat(3, axis=1)
+    return any(np.array_equal(own, known[: len(own)]) for known in (*known_palettes(), greys))
+
+
 @dataclass(frozen=True, kw_only=True)
 class JudgedMask:
     """What stands for objects in the file of a painted mask.

@@ -175,7 +175,8 @@ def read_youtube_vis(path: Path, content: Any, remarks: Remarked) -> Annotations
                 shapes[owner, index].append(
                     Shape(
                         area=CocoSegmentation(one),
-                        track=identity,
+                        # Some files name the object within its video, too.
+                        track=annotation.get("track_id", identity),
                         title=f"Annotation {identity}, frame {index}",
                     )
                 )
