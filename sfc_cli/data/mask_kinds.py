@@ -124,6 +124,7 @@ class JudgedMask:
         table: The colours of ids, uint8 [n, 3]; None where values are no ids.
         is_lossy: The file went through lossy compression.
         is_coarse: The colours were rounded to the few of a palette.
+        is_dithered: Dithering was smoothed, which may leave rims.
         is_rgb: The mask is grey, but its file has room for colours.
         has_own_palette: The file is indexed, and its palette none that stands for ids by itself.
         remarks: Why another part counts than the file's format suggests.
@@ -134,6 +135,7 @@ class JudgedMask:
     table: Colours | None = None
     is_lossy: bool = False
     is_coarse: bool = False
+    is_dithered: bool = False
     is_rgb: bool = False
     has_own_palette: bool = False
     remarks: tuple[str, ...] = ()
@@ -195,7 +197,9 @@ def _judge_indexed(image: Image.Image) -> JudgedMask:
     if any((table[used] == known[used]).all() for known in known_palettes()):
         web = web_colours()
         if _are_web_numbers(used) and (plain := without_dithering(web[ids])) is not None:
-            return JudgedMask(kind=COLOURS, values=plain, is_lossy=True, remarks=(_REPLACED_PALETTE,))
+            return JudgedMask(
+                kind=COLOURS, values=plain, is_lossy=True, is_dithered=True, remarks=(_REPLACED_PALETTE,)
+            )
         return JudgedMask(kind=INDEXED, values=ids, table=table)
     if used[-1] >= len(own_palette):
         # The palette does not say what the highest numbers look like.
@@ -211,10 +215,11 @@ def _judge_own_palette(ids: Ids, table: Colours, used: Integers) -> JudgedMask:
     colours = table[ids]
     plain = without_dithering(colours)
     if plain is not None:
-        return JudgedMask(kind=COLOURS, values=plain, is_lossy=True, remarks=(_DITHERED,))
-    if (colours == colours[..., :1]).all():
-        return JudgedMask(kind=GREY, values=np.ascontiguousarray(colours[..., 0]), is_rgb=True)
+        return JudgedMask(kind=COLOURS, values=plain, is_lossy=True, is_dithered=True, remarks=(_DITHERED,))
     index = index_colours(colours, coarse=True)
+    if np.isin(index.colours, [0, 255]).all() and (index.colours == index.colours[:, :1]).all():
+        # Black and white, whichever comes first.
+        return JudgedMask(kind=GREY, values=np.ascontiguousarray(colours[..., 0]), is_rgb=True)
     if has_soft_edges(index):
         return JudgedMask(kind=COLOURS, values=colours, is_coarse=True, remarks=(_SMOOTHED_PALETTE,))
     are_different = len(index.colours) == len(used)

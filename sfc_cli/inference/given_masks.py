@@ -200,7 +200,7 @@ def _of_annotations(mask: FrameMask, found: Annotations) -> list[GivenMask]:
     if mask.frame is None:
         stem = None if len(images) == 1 else images[0].stem
         return [
-            GivenMask(path=mask.path, stem=image.stem if stem is not None else None, image=image)
+            GivenMask(path=image.path, stem=image.stem if stem is not None else None, image=image)
             for image in images
         ]
     if len(images) > 1:
@@ -208,7 +208,7 @@ def _of_annotations(mask: FrameMask, found: Annotations) -> list[GivenMask]:
             f"{mask.path} has masks of {len(images)} frames, and is given for frame {mask.frame} alone.",
             "Leave the frame out: the masks are named after theirs.",
         )
-    return [GivenMask(path=mask.path, frame=mask.frame, image=images[0])]
+    return [GivenMask(path=images[0].path, frame=mask.frame, image=images[0])]
 
 
 def find_frames(masks: Sequence[GivenMask], stamps: Sequence[FrameStamp], video: Video) -> list[int | None]:

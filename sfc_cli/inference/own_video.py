@@ -20,6 +20,9 @@ from sfc_cli.inference.given_masks import FrameMask, GivenMask, find_frames, ope
 from sfc_cli.inference.propagator import Size
 from sfc_cli.inference.sequences import FrameSequence, SelectedFrames, scaled
 
+# Of more masks those with the same legend are told of together.
+_MOST_LEGENDS = 3
+
 
 @dataclass(frozen=True, kw_only=True)
 class OwnVideo:
@@ -48,7 +51,8 @@ class OwnVideo:
 
     def remarks(self) -> list[str]:
         """Return the legend of each mask and what was decided in reading it, one line each."""
-        lines = []
+        lines: list[str] = []
+        told: dict[str, tuple[int, int]] = {}
         for mask in self.masks:
             colours = ", ".join(
                 f"object {identity} {mask.names[identity]}"
@@ -56,8 +60,16 @@ class OwnVideo:
                 else f"object {identity} #{red:02x}{green:02x}{blue:02x}"
                 for identity, (red, green, blue) in sorted(mask.legend.items())
             )
-            lines.append(f"{mask.path} ({mask.kind}): {colours}")
+            legend = f"({mask.kind}): {colours}"
+            if len(self.masks) > _MOST_LEGENDS and legend in told:
+                line, more = told[legend]
+                told[legend] = line, more + 1
+            else:
+                told[legend] = len(lines), 0
+                lines.append(f"{mask.path} {legend}")
             lines += [f"{mask.path}: {remark}" for remark in mask.remarks]
+        for line, more in told.values():
+            lines[line] += f" (and so for {more} more masks)" if more else ""
         kinds = {mask.kind for mask in self.masks}
         shared = set.intersection(*(set(mask.legend) for mask in self.masks))
         if "indexed" in kinds and "colours" in kinds and not shared:

@@ -98,12 +98,19 @@ def test_own_palettes__that_differ_are_joined_by_colour(tmp_path: Path) -> None:
         np.testing.assert_array_equal(sequence.read(index).ids, mask.ids)
 
 
-def test_known_palette__an_object_around_everything_is_told(tmp_path: Path) -> None:
+def test_known_palette__put_on_numbers_of_another_order(tmp_path: Path) -> None:
     ids = np.full((40, 40), 2, np.uint8)
     ids[10:20, 10:20], ids[25:30, 25:30] = 0, 1
     mask = read_painted_mask(save_indexed(tmp_path / "m.png", ids, [tuple(c) for c in palette().tolist()]))
-    np.testing.assert_array_equal(mask.ids, ids)
-    assert remarked(mask, "Object 2 covers 100% of the border")
+    np.testing.assert_array_equal(mask.ids, np.array([3, 1, 0], np.uint8)[ids])
+    assert remarked(mask, "2 is the background and 0 is object 3")
+    truth = scene()
+    soft = Image.fromarray(cv2.GaussianBlur(ON_GREY[truth], (0, 0), 0.7)).quantize(64)
+    numbers = np.asarray(soft).astype(int)
+    # The number 0 is one of the objects.
+    replaced = (numbers - numbers[60, 120]) % 64
+    path = save_indexed(tmp_path / "n.png", replaced.astype(np.uint8), [tuple(c) for c in palette().tolist()])
+    require_objects(read_painted_mask(path), truth)
 
 
 def test_background__black_within_another_colour_is_an_object(tmp_path: Path) -> None:

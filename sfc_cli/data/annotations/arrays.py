@@ -12,6 +12,8 @@ from sfc_cli.data.annotations.shapes import AnnotatedImage, Annotations, Area, R
 from sfc_cli.errors import InputError
 
 _HALF = 0.5
+# The arrays in a file of soft labels.
+SOFT_LABELS = frozenset({"labels", "objects", "size"})
 
 
 def read_array_file(path: Path, remarks: Remarked) -> Annotations:
@@ -29,6 +31,10 @@ def read_array_file(path: Path, remarks: Remarked) -> Annotations:
         )
     except (OSError, ValueError, EOFError, KeyError) as error:
         raise InputError(f"{path} cannot be read as a NumPy array: {error}.", "Save it again.") from None
+    if arrays.keys() >= SOFT_LABELS:
+        raise InputError(
+            f"{path} has soft labels of `sfc propagate --soft`.", "Give their folder to `sfc convert`."
+        )
     images: list[AnnotatedImage] = []
     for name, array in arrays.items():
         images += _images_of(path, path.stem if len(arrays) == 1 else name, array, remarks)

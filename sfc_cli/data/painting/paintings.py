@@ -18,9 +18,7 @@ from sfc_cli.data.mask_kinds import (
     ERASED_SHARE,
     FAINTEST_PAINT,
     GREY,
-    HARDLY_AT_BORDER,
     INDEXED,
-    SURROUNDING_SHARE,
     TRANSPARENCY,
     JudgedMask,
     MaskKind,
@@ -32,7 +30,13 @@ from sfc_cli.data.mask_kinds import (
 from sfc_cli.data.masks import VOID
 from sfc_cli.data.painting.flattening import Colour, FlatMask, PhotographError, flatten
 from sfc_cli.data.painting.pictures import covered, nearest_numbers, on_key, painted_over, rims
-from sfc_cli.data.painting.stored_numbers import WideIds, read_pages, read_wide_levels, without_halos
+from sfc_cli.data.painting.stored_numbers import (
+    WideIds,
+    in_order,
+    read_pages,
+    read_wide_levels,
+    without_halos,
+)
 from sfc_cli.errors import InputError
 
 # Smoothing and compression leave a colour no farther from itself, in any channel.
@@ -164,6 +168,10 @@ def _read_colours(path: Path, judged: JudgedMask, frame: Callable[[], Colours] |
         if found is None:
             raise
         return found
+    if judged.is_dithered:
+        shown = flat.numbers != flat.border_counts.argmax()
+        clean = nearest_numbers(flat.numbers, ~rims(flat.numbers, shown))
+        flat = FlatMask.of(flat.colours, clean, changed=flat.changed)
     return Painting(
         path=path,
         kind=COLOURS,
@@ -234,15 +242,10 @@ def _read_indexed(path: Path, judged: JudgedMask) -> Painting:
             "No pixel has the number 0, so there is no background. If the order of the palette means "
             "nothing, save the mask as RGB.",
         )
+    elif (arranged := in_order(ids)) is not None:
+        ids, remark = arranged
+        remarks = (*remarks, remark)
     flat = FlatMask.of(table, ids)
-    share = flat.border_counts / flat.border_counts.sum()
-    if 0 in used and share[1:VOID].max(initial=0) >= SURROUNDING_SHARE and share[0] <= HARDLY_AT_BORDER:
-        around = int(share[1:VOID].argmax()) + 1
-        remarks = (
-            *remarks,
-            f"Object {around} covers {share[around]:.0%} of the border. If it is the background, save the "
-            "mask as RGB.",
-        )
     return Painting(
         path=path, kind=INDEXED, flat=flat, remarks=remarks, has_own_palette=judged.has_own_palette
     )

@@ -11,7 +11,7 @@ from PIL import Image
 
 from sfc_cli.data.colour_index import index_colours
 from sfc_cli.data.colours import Ids, palette
-from sfc_cli.data.mask_kinds import MOST_OBJECTS
+from sfc_cli.data.mask_kinds import HARDLY_AT_BORDER, MOST_OBJECTS, SURROUNDING_SHARE, border_of
 from sfc_cli.data.painting.flattening import FlatMask
 from sfc_cli.data.painting.pictures import nearest_numbers, rims
 from sfc_cli.errors import InputError
@@ -26,6 +26,8 @@ _WIDENING = 257
 _MOST_WIDE_IDS = 4096
 # A level that fills less is a halo, in pixels.
 _LEAST_AREA = 16
+# So many numbers of which hardly any pixel is even are those of smoothed colours.
+_MANY_THIN, _HARDLY_SOLID = 3, 0.25
 
 
 def read_wide_levels(path: Path, levels: npt.NDArray[Any]) -> Ids | tuple[WideIds, FlatMask]:
@@ -97,6 +99,39 @@ def without_halos(levels: Ids) -> tuple[Ids, int]:
     if clinging.any():
         clean = nearest_numbers(clean, ~clinging)
     return clean, int((clean != levels).sum())
+
+
+def in_order(ids: Ids) -> tuple[Ids, str] | None:
+    """Find the background of an indexed mask whose numbers some program gave in another order.
+
+    No object surrounds everything, with the background inside it only: then the palette was replaced.
+
+    Returns:
+        The mask with 0 for what surrounds everything, and a remark; None if 0 may be the background.
+    """
+    border = np.bincount(border_of(ids), minlength=256) / border_of(ids).size
+    counts = np.bincount(ids.ravel(), minlength=256)
+    around = int(border[1:255].argmax()) + 1
+    if (
+        not counts[0]
+        or border[0] > HARDLY_AT_BORDER
+        or border[around] < SURROUNDING_SHARE
+        or counts[around] * 2 < ids.size
+    ):
+        return None
+    index = index_colours(ids)
+    numbers = index.colours[:, 0]
+    thin = numbers[index.solid_counts <= _HARDLY_SOLID * index.counts]
+    if len(thin) >= _MANY_THIN:
+        # Without their palette the numbers of smoothed colours still lie along edges.
+        ids = nearest_numbers(ids, ~np.isin(ids, thin))
+    free = next(number for number in range(1, 255) if not counts[number])
+    table = np.arange(256).astype(np.uint8)
+    table[[0, around]] = free, 0
+    return table[ids], (
+        f"Number {around} covers {border[around]:.0%} of the border and 0 lies within, so {around} is the "
+        f"background and 0 is object {free}."
+    )
 
 
 def read_pages(path: Path, pages: list[Image.Image]) -> tuple[Image.Image, FlatMask | None, str]:
