@@ -21,20 +21,26 @@ def convert(
         typer.Argument(
             metavar="IN",
             help="A folder of masks in any colours or of cut-outs (<sequence>/<frame>.png), of soft labels "
-            "(.npz) or of the released script's files (<video>_<t>_mask.png); a .zip of such a folder; or a "
-            "COCO .json. For --to frame, a video.",
+            "(.npz) or of the released script's files (<video>_<t>_mask.png); a .zip of such a folder; or "
+            "annotations, a file or a folder: COCO, CVAT, labelme, YOLO, VIA, YouTube-VIS, SA-1B, NumPy, a "
+            "folder for each object. For --to frame, a video.",
         ),
     ],
     output: Annotated[
         Path,
-        typer.Argument(metavar="OUT", help="The folder to write; for --to coco, zip and frame, the file."),
+        typer.Argument(
+            metavar="OUT",
+            help="The folder to write; for --to coco, youtube-vis, zip and frame, the file.",
+        ),
     ],
     to: Annotated[
-        Literal["davis", "overlay", "coco", "zip", "frame"],
+        Literal["davis", "overlay", "coco", "youtube-vis", "yolo", "labelme", "objects", "zip", "frame"],
         typer.Option(
             help="davis: indexed PNGs; overlay: JPEGs of frames blended with their masks; coco: one JSON "
-            "file of run-length encoded masks; zip: a checked submission to a benchmark's server; frame: one "
-            "frame of a video as a PNG, to paint a mask on."
+            "file of run-length encoded masks; youtube-vis: the same by video; yolo, labelme: a file of "
+            "polygons for each frame; objects: a folder of black and white PNGs for each object; zip: a "
+            "checked submission to a benchmark's server; frame: one frame of a video as a PNG, to paint a "
+            "mask on."
         ),
     ] = "davis",
     at: Annotated[
@@ -48,6 +54,13 @@ def convert(
         typer.Option(
             help="The masks' data set, by name or path, for names, sizes and frames. The released script's "
             "files and overlays need it; a submission is checked against it."
+        ),
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            help="The pictures' size, for annotations that do not tell it (YOLO, VIA).",
+            metavar="WIDTHxHEIGHT",
         ),
     ] = None,
     split: Annotated[
@@ -89,10 +102,26 @@ def convert(
         layout = "youtube-vos" if any(word in names for word in _YOUTUBE_VOS) else "davis"
     # The servers of MOSE and LVOS take what that of DAVIS does.
     layout = layout if layout == "youtube-vos" else "davis"
-    done = convert_masks(source, output, to=to, dataset=dataset, split=split, layout=layout)
+    done = convert_masks(
+        source, output, to=to, dataset=dataset, split=split, layout=layout, size=_parse_size(size)
+    )
     for remark in done.remarks:
         typer.echo(f"warning: {remark}", err=True)
     typer.echo(f"{done.masks} masks of {done.sequences} sequences: {output}")
+
+
+def _parse_size(text: str | None) -> tuple[int, int] | None:
+    """Return height and width of a typed size.
+
+    Raises:
+        UsageError: If it is none.
+    """
+    if text is None:
+        return None
+    width, _, height = text.lower().replace("×", "x").partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise UsageError(f"--size {text} is not a size.", "Write width and height, as in 1920x1080.")
+    return int(height), int(width)
 
 
 def _write_frame(source: Path, output: Path, at: str | None) -> None:

@@ -25,6 +25,7 @@ def propagate(
     end: own.End = None,
     every: own.Every = None,
     size: own.Size = None,
+    strict_size: own.StrictSize = False,
     fps: own.Fps = None,
     data: own.DataSet = None,
     split: own.DataSplit = None,
@@ -102,7 +103,9 @@ def propagate(
         if clip:
             # The published procedure never enlarges; a size that was typed is meant either way.
             enlarge = size is not None or protocol != "published"
-            video = _open_video(clip, mask or [], both_ways, start, end, every, size, enlarge, fps)
+            video = _open_video(
+                clip, mask or [], both_ways, start, end, every, size, enlarge, strict_size, fps
+            )
             run = Run.over_video(video, output=output, networks=networks)
             remarks, masks = video.remarks(), run.results.masks(video.sequence.name)
         else:
@@ -137,10 +140,12 @@ def _open_video(
     every: str | None,
     size: int | None,
     enlarge: bool,
+    strict_size: bool,
     fps: float | None,
 ) -> OwnVideo:
     from sfc_cli.data.videos import Selection, parse_moment
-    from sfc_cli.inference.own_video import FrameMask, open_own_video
+    from sfc_cli.inference.given_masks import FrameMask
+    from sfc_cli.inference.own_video import open_own_video
 
     return open_own_video(
         sources,
@@ -153,6 +158,7 @@ def _open_video(
         both_ways=both_ways,
         size=DEFAULT_SIZE if size is None else size or None,
         enlarge=enlarge,
+        strict_size=strict_size,
         frames_per_second=fps,
     )
 

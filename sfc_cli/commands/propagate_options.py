@@ -50,9 +50,9 @@ Masks = Annotated[
     typer.Option(
         "--mask",
         metavar="[FRAME:]FILE",
-        help="A painted mask of the video's first frame, or of the frame named before the colon: its number "
-        "from 0, a time (3.5s) or its file name. May be repeated: each object follows from the last mask "
-        "that shows it.",
+        help="A mask of the video's first frame, painted or annotated, or of the frame named before the "
+        "colon: its number from 0, a time (3.5s) or its file name. A folder has masks named after their "
+        "frames. May be repeated: each object follows from the last mask that shows it.",
     ),
 ]
 BothWays = Annotated[
@@ -77,13 +77,16 @@ Size = Annotated[
         f"frames' size. [default: {DEFAULT_SIZE} for a video; a data set's own size]",
     ),
 ]
+StrictSize = Annotated[
+    bool, typer.Option("--strict-size", help="Video: refuse masks of another size than the frames.")
+]
 Fps = Annotated[
     float | None,
     typer.Option("--fps", metavar="RATE", help="Images: frames per second. [default: 24]"),
 ]
 
 # The parameters that only a video of one's own has.
-VIDEO_OPTIONS = frozenset({"mask", "both_ways", "start", "end", "every", "fps"})
+VIDEO_OPTIONS = frozenset({"mask", "both_ways", "start", "end", "every", "fps", "strict_size"})
 # Those that only a data set has.
 DATA_OPTIONS = ("data", "split", "resolution", "annotations", "filelist", "sequences")
 

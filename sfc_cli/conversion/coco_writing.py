@@ -11,7 +11,7 @@ from typing import IO, Any
 import numpy as np
 
 from sfc_cli.conversion.mask_sources import MaskSource
-from sfc_cli.conversion.rle import encode_rle
+from sfc_cli.data.annotations.rle import encode_rle
 from sfc_cli.data.masks import Ids, object_ids
 from sfc_cli.data.sequence_folders import MaskDataset
 from sfc_cli.errors import require_package

@@ -11,22 +11,32 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from sfc_cli.conversion.coco_reading import read_coco
+from sfc_cli.conversion.annotated_masks import AnnotatedMasks
+from sfc_cli.conversion.annotation_writing import (
+    LabelmeFolder,
+    ObjectFolders,
+    YoloFolder,
+    youtube_vis_file,
+)
 from sfc_cli.conversion.coco_writing import coco_file
 from sfc_cli.conversion.mask_folders import open_folder, unpacked
 from sfc_cli.conversion.mask_sources import MaskInput, MaskSource, Reference, Remarks
 from sfc_cli.conversion.submission import Layout, check_submission, submission_file
 from sfc_cli.conversion.writers import IndexedFolder, MaskWriter, OverlayFolder
+from sfc_cli.data.annotations.annotation_files import is_annotation_file, open_annotations
+from sfc_cli.data.annotations.shapes import Size
 from sfc_cli.data.masks import Ids
 from sfc_cli.data.results import RECORD_NAME
 from sfc_cli.data.sequence_folders import MaskDataset
 from sfc_cli.errors import InputError, UsageError, require_choice
 from sfc_cli.files import is_same_or_below, refuse_overwriting
 
-Target = Literal["davis", "overlay", "coco", "zip"]
+Target = Literal["davis", "overlay", "coco", "zip", "yolo", "labelme", "youtube-vis", "objects"]
 
 # What is written as one file, and the file's suffix.
-_FILES = {"coco": ".json", "zip": ".zip"}
+_FILES = {"coco": ".json", "zip": ".zip", "youtube-vis": ".json"}
+# The suffix of what else is written, where it is not PNG.
+_SUFFIXES = {"overlay": "jpg", "yolo": "txt", "labelme": "json"}
 
 
 class Converted(NamedTuple):
@@ -45,26 +55,30 @@ def convert_masks(
     dataset: MaskDataset | None = None,
     split: str | None = None,
     layout: Layout = "davis",
+    size: Size | None = None,
     threads: int = 4,
 ) -> Converted:
     """Convert masks.
 
     The source may be the released script's files (``<video>_<t>_mask.png``), image files in one folder for
-    each sequence, a zip of these, saved soft labels, or a COCO file. Where a sequence's grey masks hold 0 and
+    each sequence, a zip of these, saved soft labels, or annotations. Where a sequence's grey masks hold 0 and
     255 alone, 255 is object 1; masks that hold neither ids nor the palette's colours are read as
     ``PaintedSequence`` does. With a data set each mask is brought to the size of its sequence's first
     annotation by nearest neighbour, except for a submission, which must fit.
 
     Args:
         source: The folder or file to read.
-        output: The folder to write: ``<sequence>/<frame>.png``, or ``.jpg`` for overlays; the file to write
-            for ``coco`` and ``zip``.
+        output: The folder to write, ``<sequence>/<frame>.png`` or another suffix; the file to write for
+            ``coco``, ``youtube-vis`` and ``zip``.
         to: ``davis`` for indexed PNGs with the DAVIS palette, ``overlay`` for frames blended with masks,
-            ``coco`` for one JSON with RLE, ``zip`` for a submission to a benchmark's server.
+            ``coco`` and ``youtube-vis`` for one JSON with RLE, ``yolo`` and ``labelme`` for a file of
+            polygons for each frame, ``objects`` for a folder of black and white PNGs for each object, ``zip``
+            for a submission to a benchmark's server.
         dataset: Gives names, sizes and frames; overlays and the released script's files need it.
         split: The split that numbers the released script's videos, and that a submission must hold; None for
             the one that the data set ships.
         layout: Whose server a submission is for.
+        size: Height and width of the pictures, for annotations that do not tell them.
         threads: How many masks are converted at the same time.
 
     Raises:
@@ -77,7 +91,7 @@ def convert_masks(
         raise UsageError("`to` overlay needs the frames of a data set.", "Give `data`.")
     _require_output(source, output, to, dataset)
     remarks = Remarks()
-    with _open_masks(source, dataset, split, remarks) as found:
+    with _open_masks(source, dataset, split, remarks, size) as found:
         masks = found.masks
         if to == "zip":
             masks = check_submission(masks, dataset, split, layout, remarks)
@@ -91,21 +105,22 @@ def convert_masks(
 
 @contextlib.contextmanager
 def _open_masks(
-    source: Path, dataset: MaskDataset | None, split: str | None, remarks: Remarks
+    source: Path, dataset: MaskDataset | None, split: str | None, remarks: Remarks, size: Size | None
 ) -> Iterator[MaskInput]:
-    """Open a folder, a zip or a COCO file of masks."""
-    if source.suffix.lower() == ".json" and source.is_file():
-        yield read_coco(source, remarks)
+    """Open a folder, a zip or an annotation file of masks."""
+    if is_annotation_file(source):
+        yield AnnotatedMasks(open_annotations(source, remarks), remarks, size)
     elif source.suffix.lower() == ".zip" and source.is_file():
         with unpacked(source) as folder:
-            yield open_folder(folder, dataset, split, remarks)
+            yield open_folder(folder, dataset, split, remarks, size)
     elif source.is_file():
         raise InputError(
-            f"{source} is a file, but neither a .zip of masks nor a COCO .json.",
+            f"{source} is a file, but neither a .zip of masks nor annotations "
+            "(.json, .xml, .txt, .npy, .npz).",
             "Give the folder of masks to convert.",
         )
     else:
-        yield open_folder(source, dataset, split, remarks)
+        yield open_folder(source, dataset, split, remarks, size)
 
 
 @contextlib.contextmanager
@@ -118,6 +133,15 @@ def _open_writer(
     elif to == "zip":
         with submission_file(output, layout, dataset) as submission:
             yield submission
+    elif to == "youtube-vis":
+        with youtube_vis_file(output, dataset) as youtube_vis:
+            yield youtube_vis
+    elif to == "labelme":
+        yield LabelmeFolder(output, dataset)
+    elif to in {"yolo", "objects"}:
+        folder = YoloFolder(output) if to == "yolo" else ObjectFolders(output)
+        yield folder
+        folder.finish()
     elif to == "overlay" and dataset is not None:
         yield OverlayFolder(output, dataset)
     else:
@@ -220,7 +244,7 @@ def _refuse_overwriting(
                 read.update(dataset.frames(sequence))
     # Neither a link to a file that is read may be replaced, nor the file that it leads to.
     originals = {real: path for path in read for real in (path.resolve(), path.parent.resolve() / path.name)}
-    suffix = "jpg" if to == "overlay" else "png"
+    suffix = _SUFFIXES.get(to, "png")
     for mask in masks:
         # What is written replaces a link of its name, and leaves what that leads to.
         original = originals.get(folders[mask.sequence] / f"{mask.stem}.{suffix}")

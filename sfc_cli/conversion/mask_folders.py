@@ -12,8 +12,11 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
+from sfc_cli.conversion.annotated_masks import AnnotatedMasks
 from sfc_cli.conversion.mask_sources import MaskInput, MaskSource, Remarks
 from sfc_cli.conversion.stored_masks import SoftMasks, StoredMasks
+from sfc_cli.data.annotations.annotation_files import open_annotation_folder
+from sfc_cli.data.annotations.shapes import Size
 from sfc_cli.data.results import EXTRA_FOLDERS, RECORD_NAME
 from sfc_cli.data.sequence_folders import MaskDataset
 from sfc_cli.data.sequence_names import in_short
@@ -23,10 +26,14 @@ from sfc_cli.files import inside, is_inside_name
 # The released script's names: the video's number in the split, and the frame's in the video.
 _RAW_NAME = re.compile(r"(\d+)_(\d+)_mask\.png")
 # What masks are looked for; the first kind that there is counts, so that frames beside masks do not.
-_SUFFIXES = ("png", "npz", "PNG", "bmp", "gif", "tif", "tiff", "webp", "jpg", "jpeg", "JPG")
+_SUFFIXES = ("png", "npz", "PNG", "bmp", "gif", "tif", "tiff", "tga", "webp", "jpg", "jpeg", "JPG")
+# Beside annotations such files are the pictures that were annotated.
+_PICTURE_SUFFIXES = (".webp", ".jpg", ".jpeg", ".JPG", ".bmp", ".tif", ".tiff")
 
 
-def open_folder(folder: Path, dataset: MaskDataset | None, split: str | None, remarks: Remarks) -> MaskInput:
+def open_folder(
+    folder: Path, dataset: MaskDataset | None, split: str | None, remarks: Remarks, size: Size | None = None
+) -> MaskInput:
     """Find the masks of a folder, in order.
 
     Args:
@@ -35,6 +42,7 @@ def open_folder(folder: Path, dataset: MaskDataset | None, split: str | None, re
         dataset: Gives the names that the released script's numbers stand for.
         split: The split whose order numbers the videos.
         remarks: Told of videos of the split that have no mask, and later of what was decided in reading.
+        size: Height and width of the pictures, for annotations that do not tell them.
 
     Raises:
         UsageError: If the released script's files come without a data set.
@@ -53,6 +61,11 @@ def open_folder(folder: Path, dataset: MaskDataset | None, split: str | None, re
         masks = _name_raw_masks(numbers, dataset, dataset.sequences(split), remarks)
         return StoredMasks(masks, remarks, are_raw=True)
     found = next(filter(None, (_in_sequences(folder, suffix) for suffix in _SUFFIXES)), [])
+    if not found or found[0].path.suffix in _PICTURE_SUFFIXES:
+        # Annotations count before the pictures that they may lie beside.
+        annotations = open_annotation_folder(folder, remarks)
+        if annotations is not None:
+            return AnnotatedMasks(annotations, remarks, size)
     if not found:
         beside = [name for name in EXTRA_FOLDERS if (folder / name).is_dir()]
         hint = f"To convert what lies in {folder / beside[0]}, give that folder." if beside else ""
@@ -61,7 +74,9 @@ def open_folder(folder: Path, dataset: MaskDataset | None, split: str | None, re
             hint
             or "Expected <sequence>/<frame>.png, <frame>.png, or the released script's <video>_<t>_mask.png.",
         )
-    return SoftMasks(found) if found[0].path.suffix == ".npz" else StoredMasks(found, remarks, are_raw=False)
+    if found[0].path.suffix == ".npz":
+        return SoftMasks(found)
+    return StoredMasks(found, remarks, are_raw=False)
 
 
 @contextlib.contextmanager

@@ -16,9 +16,6 @@ from sfc_cli.data.videos.images import natural_order
 from sfc_cli.errors import UsageError
 from sfc_cli.files import require_inside_name
 
-# A larger mask is refused; Pillow refuses images of two thirds of it.
-MOST_PIXELS = 2**28
-
 # What differs between two remarks of a kind: numbers, and colours of three.
 _DETAIL = re.compile(r"\(\d+, \d+, \d+\)|\d[\d,]*")
 

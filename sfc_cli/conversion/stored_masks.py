@@ -9,17 +9,21 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sfc_cli.conversion.mask_sources import MOST_PIXELS, MaskSource, Reader, Reference, Remarks
+from sfc_cli.conversion.mask_sources import MaskSource, Reader, Reference, Remarks
+from sfc_cli.data.annotations.shapes import MOST_PIXELS
 from sfc_cli.data.colours import Colours, Legend, pack, palette_legend, palette_spellings
+from sfc_cli.data.mask_files import open_image
 from sfc_cli.data.mask_kinds import (
     COLOURS,
     GREY,
     HALF_OPAQUE,
+    INDEXED,
     STORES_IDS,
     TRANSPARENCY,
     colours_on_black,
     has_cut_out_picture,
-    open_image,
+    has_known_palette,
+    judge_mask,
     soft_grey_levels,
     stored_kind_of,
 )
@@ -111,6 +115,8 @@ def choose_legend(masks: Iterable[Colours], reference: Reference | None) -> Lege
 
 def _certain_reader(paths: Sequence[Path], reference: Reference | None) -> Reader | InputError:
     """Return the reader of masks that all store ids or known colours; otherwise the reason why not."""
+    if reference is None and _palettes_deny_ids(paths):
+        return _doubt(paths[0], "is indexed, but its palette has an order of its own")
     grey: set[int] = set()
     coloured = []
     for path in paths:
@@ -140,6 +146,25 @@ def _certain_reader(paths: Sequence[Path], reference: Reference | None) -> Reade
         return ids // 255 if is_binary and kind == GREY else ids
 
     return read
+
+
+def _palettes_deny_ids(paths: Sequence[Path]) -> bool:
+    """Return whether the palettes of indexed masks say that their numbers are no ids.
+
+    A known palette says that they are. Another one may only stay where all files agree on the numbers.
+    """
+    pairs: set[tuple[int, tuple[int, ...]]] = set()
+    for path in paths:
+        if stored_kind_of(path) != INDEXED or has_known_palette(path):
+            continue
+        judged = judge_mask(path, open_image(path))
+        if judged.kind not in STORES_IDS:
+            return True
+        if judged.table is not None:
+            used = np.unique(judged.values).tolist()
+            pairs |= {(number, tuple(judged.table[number].tolist())) for number in used}
+    numbers, colours = {number for number, _ in pairs}, {colour for _, colour in pairs}
+    return not len(numbers) == len(colours) == len(pairs)
 
 
 def _doubt(path: Path, why: str) -> InputError:

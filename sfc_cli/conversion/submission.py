@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from sfc_cli.conversion.mask_sources import MaskSource, Remarks
-from sfc_cli.data.mask_kinds import opened_image
+from sfc_cli.data.mask_files import opened_image
 from sfc_cli.data.masks import Ids, encode_mask, object_ids, read_ids
 from sfc_cli.data.sequence_folders import MaskDataset
 from sfc_cli.data.sequence_names import in_short

@@ -24,6 +24,8 @@ _DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
 # By how much the way over a mixed colour may be longer than the straight way between the colours mixed, since
 # values are rounded.
 _LONGEST_DETOUR = 1.0
+# The same where a program rounded colours to the few of a palette, as a share of the straight way.
+_COARSE_DETOUR_SHARE = 0.3
 # An area of no more solid pixels may be an accident on a rim, which shows within these strides.
 LARGEST_ACCIDENT = 64
 ACCIDENT_STRIDES = (1, 2, 3, 4)
@@ -36,10 +38,12 @@ class ColourIndex:
     Args:
         colours: The different colours, uint8 [N, 3].
         numbers: Which of them each pixel has, [H, W], of the smallest type that OpenCV can erode.
+        coarse: They were rounded to the few colours of a palette.
     """
 
     colours: Colours
     numbers: npt.NDArray[Any]
+    coarse: bool = False
 
     @cached_property
     def flat_numbers(self) -> npt.NDArray[Any]:
@@ -80,8 +84,13 @@ class ColourIndex:
         return self.numbers[pixels].astype(np.int64)
 
 
-def index_colours(image: Colours) -> ColourIndex:
-    """Number the colours of a grey image [H, W] or a coloured one [H, W, 3]."""
+def index_colours(image: Colours, *, coarse: bool = False) -> ColourIndex:
+    """Number the colours of a grey image [H, W] or a coloured one [H, W, 3].
+
+    Args:
+        image: The image.
+        coarse: See ``ColourIndex``.
+    """
     if image.ndim == 2:
         packed: npt.NDArray[Any] = image
         size = 256
@@ -97,7 +106,9 @@ def index_colours(image: Colours) -> ColourIndex:
     table = np.zeros(size, _smallest_type(len(found)))
     table[found] = np.arange(len(found))
     channels = [found] * 3 if image.ndim == 2 else [found & 255, found >> 8 & 255, found >> 16]
-    return ColourIndex(colours=np.stack(channels, axis=1).astype(np.uint8), numbers=table[packed])
+    return ColourIndex(
+        colours=np.stack(channels, axis=1).astype(np.uint8), numbers=table[packed], coarse=coarse
+    )
 
 
 def difference_from(colours: Colours, colour: Colours) -> npt.NDArray[np.int16]:
@@ -137,7 +148,10 @@ def are_blends(image: ColourIndex, pixels: Pixels, strides: Sequence[int] = (1,)
             undecided = np.flatnonzero(~found & (ends[0] != here) & (ends[1] != here) & (ends[0] != ends[1]))
             own, first, second = table[here[undecided]], table[ends[0][undecided]], table[ends[1][undecided]]
             way = _distance(own, first) + _distance(own, second)
-            found[undecided] = way <= _distance(first, second) + _LONGEST_DETOUR
+            straight = _distance(first, second)
+            share = _COARSE_DETOUR_SHARE if image.coarse else 0
+            detour = np.maximum(_LONGEST_DETOUR, share * straight)
+            found[undecided] = way <= straight + detour
     return found
 
 

@@ -14,6 +14,13 @@ Colours = npt.NDArray[np.uint8]
 
 # The DAVIS evaluation package and its successors write these where PASCAL VOC has 192.
 _DAVIS_192 = 191
+# The first entries of the palette that YouTube-VOS came with; the others are greys of their number.
+_YOUTUBE_VOS = (
+    *((0, 0, 0), (236, 95, 103), (249, 145, 87), (250, 200, 99), (153, 199, 148), (98, 179, 178)),
+    *((102, 153, 204), (197, 148, 197), (171, 121, 103), (255, 255, 255), (101, 115, 126)),
+)
+# The first of the web colours' numbers, and the first after them.
+WEB_NUMBERS = (10, 226)
 
 
 def palette() -> Colours:
@@ -29,6 +36,21 @@ def palette() -> Colours:
 def palette_spellings() -> list[Colours]:
     """Return the DAVIS palette in the two spellings that are in use, uint8 [256, 3] each."""
     return [palette(), np.where(palette() == 192, _DAVIS_192, palette())]
+
+
+def known_palettes() -> list[Colours]:
+    """Return the palettes by which a file says that its numbers are ids, uint8 [256, 3] each."""
+    youtube = np.stack([np.arange(256)] * 3, axis=1).astype(np.uint8)
+    youtube[: len(_YOUTUBE_VOS)] = _YOUTUBE_VOS
+    return [*palette_spellings(), youtube]
+
+
+def web_colours() -> Colours:
+    """Return the 216 web colours by the numbers that Pillow gives them, uint8 [256, 3]."""
+    table = np.zeros((256, 3), np.uint8)
+    cube = np.arange(216)
+    table[slice(*WEB_NUMBERS)] = np.stack([cube % 6, cube // 6 % 6, cube // 36], axis=1) * 51
+    return table
 
 
 class Legend:

@@ -7,8 +7,6 @@ person painted needs a look at the pixels, since programs save numbers as colour
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -17,16 +15,27 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from sfc_cli.data.colour_index import ColourIndex, Flags, Integers, are_blends, index_colours
-from sfc_cli.data.colours import Colours, palette_spellings
+from sfc_cli.data.colour_index import (
+    ACCIDENT_STRIDES,
+    ColourIndex,
+    Flags,
+    Integers,
+    are_blends,
+    index_colours,
+)
+from sfc_cli.data.colours import WEB_NUMBERS, Colours, Ids, known_palettes, web_colours
+from sfc_cli.data.dithering import without_dithering
+from sfc_cli.data.mask_files import opened_image
 from sfc_cli.errors import InputError
 
-MaskKind = Literal["indexed", "grey", "black-and-white", "colours", "transparency"]
+MaskKind = Literal["indexed", "grey", "black-and-white", "colours", "transparency", "annotations"]
 INDEXED: Final = "indexed"
 GREY: Final = "grey"
 BLACK_AND_WHITE: Final = "black-and-white"
 COLOURS: Final = "colours"
 TRANSPARENCY: Final = "transparency"
+# Masks that no image file holds.
+ANNOTATIONS: Final = "annotations"
 # The kinds whose stored numbers are ids.
 STORES_IDS: frozenset[MaskKind] = frozenset({INDEXED, GREY, BLACK_AND_WHITE})
 
@@ -48,46 +57,37 @@ _MOST_FLAT_COLOURS = MOST_OBJECTS + 1
 FAINTEST_PAINT = 16
 # A cut-out is a picture, whose objects are opaque: what is less than half opaque is not part of them.
 HALF_OPAQUE = 128
+# A picture whose opaque part covers so much of the border was not cut out: its object was erased.
+ERASED_SHARE = 0.5
 # Of the neighbouring opaque pixels of a painted mask nearly all are equal, of a photograph few.
 _LEAST_EQUAL_NEIGHBOURS = 0.5
 
-# Fewer used entries of a palette are objects, whatever their colours.
-_FEW_ENTRIES = 16
+# A colour that covers so much of the border surrounds everything, and one that covers so little lies within:
+# then it is an object, even if it is black.
+SURROUNDING_SHARE, HARDLY_AT_BORDER = 0.75, 0.1
+# So many of the palette of web colours' numbers are no ids, if together they make a dithered picture.
+_LEAST_WEB_NUMBERS = 8
 # A grey mask with more levels between black and white has soft edges; their number, not their brightness.
 _MOST_GREY_IDS = 32
 # Grey levels below this brightness are ids that a program wrote: nobody paints in shades of black.
 _DARKEST_PAINT = 32
+# By how much lossy compression makes the channels of a grey pixel differ.
+_GREY_NOISE = 3
 # So many different mixed colours are smoothing, whatever else there is.
 _SURE_MIXTURES = 8
 # So many may be coincidence: they count if soft edges are longer than hard ones.
 _LIKELY_MIXTURES = 3
+# In a palette that a program made for the file one is enough, if so many of its pixels are mixed.
+_MIXED_SHARE = 0.9
+# There a rim may be so wide that some of its pixels, as a share, are even.
+_SOLID_SHARE_OF_RIMS = 0.25
 
-
-@contextlib.contextmanager
-def opened_image(path: Path) -> Iterator[Image.Image]:
-    """Open an image file without decoding more of it than its header.
-
-    Raises:
-        InputError: If the file is missing or damaged.
-    """
-    try:
-        with Image.open(path) as image:
-            yield image
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing.") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path} cannot be decoded as an image: {error}.", "Replace the file.") from None
-
-
-def open_image(path: Path) -> Image.Image:
-    """Open and fully decode an image file.
-
-    Raises:
-        InputError: If the file is missing or damaged.
-    """
-    with opened_image(path) as image:
-        image.load()
-        return image
+_SMOOTHED_PALETTE = "The numbers of the palette are those of smoothed colours, not ids: the colours count."
+_OWN_PALETTE = "The palette has an order of its own, so its colours count, not its numbers."
+_DITHERED = "Dithered colours were smoothed to flat ones; fine detail may be lost."
+_REPLACED_PALETTE = (
+    "The numbers are those of web colours, whose palette was replaced: their colours count, not the numbers."
+)
 
 
 def stored_kind(image: Image.Image) -> MaskKind | None:
@@ -105,6 +105,14 @@ def stored_kind_of(path: Path) -> MaskKind | None:
         return stored_kind(image)
 
 
+def has_known_palette(path: Path) -> bool:
+    """Return whether an indexed file has the palette of a data set, by which its numbers are ids."""
+    with opened_image(path) as image:
+        own = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
+    greys = np.arange(256, dtype=np.uint8)[:, None].repeat(3, axis=1)
+    return any(np.array_equal(own, known[: len(own)]) for known in (*known_palettes(), greys))
+
+
 @dataclass(frozen=True, kw_only=True)
 class JudgedMask:
     """What stands for objects in the file of a painted mask.
@@ -115,7 +123,10 @@ class JudgedMask:
             except for grey levels of more than 8 bits.
         table: The colours of ids, uint8 [n, 3]; None where values are no ids.
         is_lossy: The file went through lossy compression.
+        is_coarse: The colours were rounded to the few of a palette.
+        is_dithered: Dithering was smoothed, which may leave rims.
         is_rgb: The mask is grey, but its file has room for colours.
+        has_own_palette: The file is indexed, and its palette none that stands for ids by itself.
         remarks: Why another part counts than the file's format suggests.
     """
 
@@ -123,7 +134,10 @@ class JudgedMask:
     values: npt.NDArray[Any]
     table: Colours | None = None
     is_lossy: bool = False
+    is_coarse: bool = False
+    is_dithered: bool = False
     is_rgb: bool = False
+    has_own_palette: bool = False
     remarks: tuple[str, ...] = ()
 
 
@@ -146,7 +160,9 @@ def judge_mask(path: Path, image: Image.Image) -> JudgedMask:
         return JudgedMask(kind=GREY, values=np.asarray(image))
     if image.mode in {"LA", "RGBA"} or "transparency" in image.info:
         rgba = np.asarray(image.convert("RGBA"))
-        if rgba[..., 3].min() < FAINTEST_PAINT:
+        is_unused = not rgba[..., 3].any() and bool((rgba[..., :3] != rgba[0, 0, :3]).any())
+        # Some programs leave the transparency of a file without layers at zero everywhere.
+        if rgba[..., 3].min() < FAINTEST_PAINT and not is_unused:
             return JudgedMask(kind=TRANSPARENCY, values=rgba)
     is_lossy = _is_lossy(path, image)
     if image.mode in {"L", "LA"}:
@@ -157,14 +173,14 @@ def judge_mask(path: Path, image: Image.Image) -> JudgedMask:
         raise InputError(
             f"{path} is an image of mode {image.mode}, which is not known here.", "Save it as an RGB PNG."
         ) from None
-    if (colours == colours[..., :1]).all():
-        levels = np.ascontiguousarray(colours[..., 0])
+    if (np.ptp(colours, axis=2) <= (_GREY_NOISE if is_lossy else 0)).all():
+        levels = np.ascontiguousarray(colours[..., 1])
         return JudgedMask(kind=GREY, values=levels, is_lossy=is_lossy, is_rgb=True)
     return JudgedMask(kind=COLOURS, values=colours, is_lossy=is_lossy)
 
 
 def _judge_indexed(image: Image.Image) -> JudgedMask:
-    """Judge an indexed mask: its numbers are ids, unless its transparency or its palette says otherwise."""
+    """Judge an indexed mask: its numbers are ids if its palette says so, otherwise its colours count."""
     ids = np.asarray(image.getchannel(0) if image.mode == "PA" else image, dtype=np.uint8)
     if image.mode == "PA" or "transparency" in image.info:
         rgba = np.asarray(image.convert("RGBA"))
@@ -178,11 +194,76 @@ def _judge_indexed(image: Image.Image) -> JudgedMask:
     if (table[used] == used[:, None]).all():
         # A grey mask that some program saved with a palette of greys.
         return JudgedMask(kind=GREY, values=ids)
-    is_davis = any((table[used] == spelling[used]).all() for spelling in palette_spellings())
-    if not is_davis and len(used) > _FEW_ENTRIES and has_soft_edges(index_colours(table[ids])):
-        why = "The numbers of the palette are those of smoothed colours, not ids: the colours count."
-        return JudgedMask(kind=COLOURS, values=table[ids], remarks=(why,))
-    return JudgedMask(kind=INDEXED, values=ids, table=table)
+    if any((table[used] == known[used]).all() for known in known_palettes()):
+        web = web_colours()
+        if _are_web_numbers(used) and (plain := without_dithering(web[ids])) is not None:
+            return JudgedMask(
+                kind=COLOURS, values=plain, is_lossy=True, is_dithered=True, remarks=(_REPLACED_PALETTE,)
+            )
+        return JudgedMask(kind=INDEXED, values=ids, table=table)
+    if used[-1] >= len(own_palette):
+        # The palette does not say what the highest numbers look like.
+        return JudgedMask(kind=INDEXED, values=ids, table=table)
+    return _judge_own_palette(ids, table, used)
+
+
+def _judge_own_palette(ids: Ids, table: Colours, used: Integers) -> JudgedMask:
+    """Judge an indexed mask whose palette some program made for it: its order means nothing.
+
+    The numbers are only kept where colours say the same.
+    """
+    colours = table[ids]
+    plain = without_dithering(colours)
+    if plain is not None:
+        return JudgedMask(kind=COLOURS, values=plain, is_lossy=True, is_dithered=True, remarks=(_DITHERED,))
+    index = index_colours(colours, coarse=True)
+    if np.isin(index.colours, [0, 255]).all() and (index.colours == index.colours[:, :1]).all():
+        # Black and white, whichever comes first.
+        return JudgedMask(kind=GREY, values=np.ascontiguousarray(colours[..., 0]), is_rgb=True)
+    if has_soft_edges(index):
+        return JudgedMask(kind=COLOURS, values=colours, is_coarse=True, remarks=(_SMOOTHED_PALETTE,))
+    are_different = len(index.colours) == len(used)
+    border = border_of(ids)
+    shares = np.bincount(border, minlength=256) / border.size
+    if are_different and 0 in used and background_number(table, shares, used)[0] == 0:
+        return JudgedMask(kind=INDEXED, values=ids, table=table, has_own_palette=True)
+    return JudgedMask(kind=COLOURS, values=colours, has_own_palette=True, remarks=(_OWN_PALETTE,))
+
+
+def border_of(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the pixels of an image's border, one after the other."""
+    return np.concatenate([values[0], values[-1], values[1:-1, 0], values[1:-1, -1]])
+
+
+def background_number(
+    colours: Colours, shares: npt.NDArray[np.float64], candidates: Integers
+) -> tuple[int, bool]:
+    """Choose the background among colours [N, 3]: black, or else what covers most of the image's border.
+
+    Black that hardly touches the border is an object where one other colour surrounds everything.
+
+    Args:
+        colours: The colours.
+        shares: Of the border, how much each covers, [N].
+        candidates: The numbers of those that may be the background, at least one.
+
+    Returns:
+        Its number, and whether black is there but passed over.
+    """
+    surrounding = int(candidates[shares[candidates].argmax()])
+    black = candidates[~colours[candidates].any(axis=1)]
+    if black.size == 0:
+        return surrounding, False
+    best = int(black[shares[black].argmax()])
+    is_object = shares[surrounding] >= SURROUNDING_SHARE and shares[best] <= HARDLY_AT_BORDER
+    return (surrounding, True) if is_object else (best, False)
+
+
+def _are_web_numbers(used: Integers) -> bool:
+    others = used[used > 0]
+    return len(others) >= _LEAST_WEB_NUMBERS and bool(
+        WEB_NUMBERS[0] <= others[0] and others[-1] < WEB_NUMBERS[1]
+    )
 
 
 def _is_lossy(path: Path, image: Image.Image) -> bool:
@@ -253,6 +334,9 @@ def has_soft_edges(image: ColourIndex, *, lossy: bool = False) -> bool:
         image: The mask.
         lossy: The file went through lossy compression, which mixes colours beside every edge.
     """
+    if image.coarse:
+        mixed = mixed_entries(image)
+        return bool(mixed.any() and not mixed.all())
     thin = image.solid_counts == 0
     if not thin.any() or thin.all() or are_small_ids(image.colours):
         return False
@@ -266,6 +350,16 @@ def has_soft_edges(image: ColourIndex, *, lossy: bool = False) -> bool:
     if _is_white_beside_mixtures(image.colours, thin) and blends.mean() >= 0.5:
         return True
     return bool(mixed.sum() >= _LIKELY_MIXTURES and blends.sum() >= _hard_edges(image, thin))
+
+
+def mixed_entries(image: ColourIndex) -> Flags:
+    """Return which colours [N] of a palette only lie between others, in place and in colour."""
+    thin = image.solid_counts <= _SOLID_SHARE_OF_RIMS * image.counts
+    pixels = image.where(thin)
+    blends = are_blends(image, pixels, ACCIDENT_STRIDES)
+    blended = np.bincount(image.at(pixels)[blends], minlength=len(image.colours))
+    mixed: Flags = thin & (blended >= _MIXED_SHARE * image.counts)
+    return mixed
 
 
 def are_small_ids(colours: Colours) -> bool:

@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 
 from sfc_cli.data.colours import Colours, Ids, palette
-from sfc_cli.data.mask_kinds import GREY, STORES_IDS, open_image, soft_grey_levels, stored_kind
+from sfc_cli.data.mask_files import open_image
+from sfc_cli.data.mask_kinds import GREY, STORES_IDS, soft_grey_levels, stored_kind
 from sfc_cli.errors import InputError
 from sfc_cli.files import write_bytes
 

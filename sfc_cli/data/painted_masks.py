@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from sfc_cli.data.colour_index import Integers
-from sfc_cli.data.mask_kinds import TRANSPARENCY, MaskKind
+from sfc_cli.data.colours import Colours
+from sfc_cli.data.mask_kinds import BLACK_AND_WHITE, COLOURS, TRANSPARENCY, MaskKind
 from sfc_cli.data.masks import VOID, Ids
 from sfc_cli.data.painting.flattening import Colour
-from sfc_cli.data.painting.numbering import Numbered, number_masks
-from sfc_cli.data.painting.paintings import Painting, in_pixels, read_painting
+from sfc_cli.data.painting.numbering import number_masks
+from sfc_cli.data.painting.outlines import fill_outlines
+from sfc_cli.data.painting.paintings import Fitting, Painting, in_pixels, read_painting
+from sfc_cli.data.painting.stored_ids import Numbered
 from sfc_cli.errors import InputError
 
 # A smaller object, in pixels or as a share of the image, is likely a slip of the brush.
 _STRAY_PIXELS, _STRAY_SHARE = 4, 1e-5
 _MOST_STRAY_REMARKS = 5
+_BLACK_OR_WHITE = ({(0, 0, 0)}, {(255, 255, 255)})
+# Kinds that a person draws, in lines perhaps; stored ids are taken as they are.
+_DRAWN_KINDS = {COLOURS, TRANSPARENCY, BLACK_AND_WHITE}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +38,7 @@ class PaintedMask:
         legend: The colour (red, green, blue) of each object, as its painter sees it.
         kind: What in the file stands for the objects, see ``mask_kinds``.
         remarks: Sentences about what was decided for the user.
+        names: What the file calls an object, where that is no id.
     """
 
     path: Path
@@ -39,6 +46,7 @@ class PaintedMask:
     legend: dict[int, Colour]
     kind: MaskKind
     remarks: tuple[str, ...]
+    names: Mapping[int, str] = field(default_factory=dict)
 
 
 def read_painted_mask(path: Path, *, size: tuple[int, int] | None = None) -> PaintedMask:
@@ -46,7 +54,13 @@ def read_painted_mask(path: Path, *, size: tuple[int, int] | None = None) -> Pai
     return read_painted_masks([path], size=size)[0]
 
 
-def read_painted_masks(paths: Sequence[Path], *, size: tuple[int, int] | None = None) -> list[PaintedMask]:
+def read_painted_masks(
+    paths: Sequence[Path],
+    *,
+    size: tuple[int, int] | None = None,
+    strict_size: bool = False,
+    frames: Sequence[Callable[[], Colours]] = (),
+) -> list[PaintedMask]:
     """Read the masks of a sequence, which share a legend: a colour is the same object in all of them.
 
     Numbers that a file stores are its ids: those of an indexed file, and grey levels, where 255 is void
@@ -58,6 +72,8 @@ def read_painted_masks(paths: Sequence[Path], *, size: tuple[int, int] | None = 
     Args:
         paths: The files.
         size: Height and width of the frames in pixels; None accepts any size.
+        strict_size: Refuse a mask of another size, even if the shape is the same.
+        frames: Gives the frame of each mask, uint8 [H, W, 3], for masks that were painted on one.
 
     Returns:
         The masks in the order of ``paths``.
@@ -65,7 +81,11 @@ def read_painted_masks(paths: Sequence[Path], *, size: tuple[int, int] | None = 
     Raises:
         InputError: If a file is missing, damaged, of another size, not a mask or without objects.
     """
-    paintings = [read_painting(path, size=size) for path in paths]
+    given: list[Callable[[], Colours] | None] = [*frames] or [None] * len(paths)
+    paintings = [
+        read_painting(path, Fitting(size=size, is_strict=strict_size, frame=frame))
+        for path, frame in zip(paths, given, strict=True)
+    ]
     numbered, _ = number_masks(paintings)
     masks = [_finish(*pair) for pair in zip(paintings, numbered, strict=True)]
     for mask in masks:
@@ -116,13 +136,29 @@ def _finish(painting: Painting, numbered: Numbered) -> PaintedMask:
         if identity not in (0, VOID) and flat.counts[number]
     }
     ids: Ids = ids_of_colours[flat.numbers]
+    remarks = (*painting.remarks, *numbered.remarks, *_stray_remarks(ids, counts, legend))
+    is_drawn = painting.kind in _DRAWN_KINDS or painting.has_own_palette
+    if is_drawn or (set(legend.values()) in _BLACK_OR_WHITE and not numbered.names):
+        ids, filled = fill_outlines(ids, sorted(legend))
+        if filled:
+            remarks = (*remarks, _outlines_remark(filled))
     return PaintedMask(
         path=painting.path,
         ids=ids,
         legend=dict(sorted(legend.items())),
         kind=painting.kind,
-        remarks=(*painting.remarks, *numbered.remarks, *_stray_remarks(ids, counts, legend)),
+        remarks=remarks,
+        names=numbered.names,
     )
+
+
+def _outlines_remark(filled: list[int]) -> str:
+    what = (
+        f"Object {filled[0]} is an outline and was"
+        if len(filled) == 1
+        else "All objects are outlines and were"
+    )
+    return f"{what} filled. If the line itself is meant, save the mask with ids (indexed)."
 
 
 def _stray_remarks(ids: Ids, counts: Integers, legend: dict[int, Colour]) -> list[str]:

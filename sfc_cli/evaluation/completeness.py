@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from sfc_cli.data.davis import FRAME_SUFFIXES
 from sfc_cli.data.results import EXTRA_FOLDERS
+from sfc_cli.data.sequence_folders import FRAME_SUFFIXES
 from sfc_cli.data.sequence_names import files_in, in_short
 from sfc_cli.data.videos.images import natural_order
 from sfc_cli.evaluation.sequence_plan import Problems, SequencePlan

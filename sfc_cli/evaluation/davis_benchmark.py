@@ -118,11 +118,11 @@ def evaluate_davis(
 class _OtherAnnotations(DavisDataset):
     """The layout with another folder of annotations, such as those of the unsupervised task."""
 
-    annotations_folder: str
+    folder: str
 
     @property
     def annotations_root(self) -> Path:
-        return inside(self.root, self.annotations_folder) / self.resolution
+        return inside(self.root, self.folder) / self.resolution
 
 
 def _listed_frames(lists: Path, split: str) -> dict[str, list[str]]:
@@ -163,7 +163,7 @@ def _dataset(data: Path, year: str, split: str, unsupervised: bool, annotations:
                 "numbers are not the benchmark's.",
             )
     if annotations is not None:
-        return _OtherAnnotations(root=data, year=year, annotations_folder=annotations)
+        return _OtherAnnotations(root=data, year=year, folder=annotations)
     return DavisDataset(root=data, year=year)
 
 

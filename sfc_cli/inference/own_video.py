@@ -3,58 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import math
-import re
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
+from itertools import islice
 from typing import Any
 
 from sfc_cli.core.manifest import sha256_of
-from sfc_cli.data.painted_masks import PaintedMask, read_painted_masks
-from sfc_cli.data.videos import FrameStamp, Selection, Video, open_video, parse_moment
-from sfc_cli.data.videos.selection import TOLERANCE
+from sfc_cli.data.colours import Colours
+from sfc_cli.data.painted_masks import PaintedMask
+from sfc_cli.data.videos import FrameStamp, Selection, Video, open_video
 from sfc_cli.errors import InputError, UsageError
 from sfc_cli.inference.anchors import MaskAnchors
+from sfc_cli.inference.given_masks import FrameMask, GivenMask, find_frames, open_masks, read_masks
 from sfc_cli.inference.propagator import Size
 from sfc_cli.inference.sequences import FrameSequence, SelectedFrames, scaled
 
-# What may be a frame before the colon: anything else, a drive's letter for instance, belongs to the path.
-_FRAME = re.compile(r"(\d[\d.:]*s?|\d+)")
-
-
-@dataclass(frozen=True, kw_only=True)
-class FrameMask:
-    """A mask for one frame of a video.
-
-    Args:
-        path: The mask's file.
-        frame: The frame as it was typed: a number, a time or a name; None for the first frame taken.
-    """
-
-    path: Path
-    frame: str | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> FrameMask:
-        """Read ``[FRAME:]FILE``; a file of the whole name comes first.
-
-        Raises:
-            UsageError: If no file is named.
-        """
-        path = Path(text).expanduser()
-        parts = text.split(":")
-        splits = [(":".join(parts[:cut]), ":".join(parts[cut:])) for cut in range(1, len(parts))]
-        found = [(frame, rest) for frame, rest in splits if frame and Path(rest).expanduser().is_file()]
-        if path.is_file() or not splits:
-            mask = cls(path=path)
-        else:
-            # Times and names may hold colons themselves, and so may paths.
-            frame, rest = found[0] if found else splits[-1]
-            mask = cls(path=Path(rest).expanduser(), frame=frame)
-        if not mask.path.name:
-            raise UsageError(f"`masks` {text!r} names no file.", "Write FILE or FRAME:FILE.")
-        return mask
+# Of more masks those with the same legend are told of together.
+_MOST_LEGENDS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,14 +51,25 @@ class OwnVideo:
 
     def remarks(self) -> list[str]:
         """Return the legend of each mask and what was decided in reading it, one line each."""
-        lines = []
+        lines: list[str] = []
+        told: dict[str, tuple[int, int]] = {}
         for mask in self.masks:
             colours = ", ".join(
-                f"object {identity} #{red:02x}{green:02x}{blue:02x}"
+                f"object {identity} {mask.names[identity]}"
+                if identity in mask.names
+                else f"object {identity} #{red:02x}{green:02x}{blue:02x}"
                 for identity, (red, green, blue) in sorted(mask.legend.items())
             )
-            lines.append(f"{mask.path} ({mask.kind}): {colours}")
+            legend = f"({mask.kind}): {colours}"
+            if len(self.masks) > _MOST_LEGENDS and legend in told:
+                line, more = told[legend]
+                told[legend] = line, more + 1
+            else:
+                told[legend] = len(lines), 0
+                lines.append(f"{mask.path} {legend}")
             lines += [f"{mask.path}: {remark}" for remark in mask.remarks]
+        for line, more in told.values():
+            lines[line] += f" (and so for {more} more masks)" if more else ""
         kinds = {mask.kind for mask in self.masks}
         shared = set.intersection(*(set(mask.legend) for mask in self.masks))
         if "indexed" in kinds and "colours" in kinds and not shared:
@@ -115,6 +93,7 @@ def open_own_video(
     both_ways: bool = False,
     size: int | None = None,
     enlarge: bool = True,
+    strict_size: bool = False,
     frames_per_second: float | None = None,
 ) -> OwnVideo:
     """Open a video and read its masks.
@@ -126,6 +105,7 @@ def open_own_video(
         both_ways: Propagate to the frames before the masks, too.
         size: The short side that frames are resized to for the networks, in pixels; None for their own.
         enlarge: Frames that are smaller than that are enlarged; otherwise they stay as they are.
+        strict_size: Refuse masks of another size than the frames, even if the shape is the same.
         frames_per_second: Of images.
 
     Raises:
@@ -137,16 +117,28 @@ def open_own_video(
     video = open_video(
         sources, frames_per_second=frames_per_second, allow_truncated=selection.end is not None
     )
-    must_count = video.is_exact or both_ways or len(masks) > 1 or masks[0].frame is not None
+    given = open_masks(masks)
+    opened = given.masks
+    is_first = len(opened) == 1 and opened[0].frame is None and opened[0].stem is None
+    must_count = video.is_exact or both_ways or not is_first
     stamps = video.stamps(selection) if must_count else None
     if stamps is None and selection.start is not None:
         # A start beyond the end is found out before anything is overwritten.
         with contextlib.closing(video.frames(selection)) as frames:  # type: ignore[type-var]
             next(frames)
-    indices = [0] if stamps is None else find_frames(masks, stamps, video)
+    indices = [0] if stamps is None else find_frames(opened, stamps, video)
     # Ids must not depend on the order of typing.
-    ordered = sorted(zip(indices, masks, strict=True), key=lambda pair: pair[0])
-    read = read_painted_masks([mask.path for _, mask in ordered], size=video.size)
+    placed = [(index, mask) for index, mask in zip(indices, opened, strict=True) if index is not None]
+    ordered = sorted(placed, key=lambda pair: pair[0])
+    if len(ordered) < len(opened):
+        given.add(f"{len(opened) - len(ordered)} masks are for frames that are not propagated.")
+    read = read_masks(
+        given,
+        [mask for _, mask in ordered],
+        size=video.size,
+        strict_size=strict_size,
+        frames=[partial(_frame_at, video, selection, index) for index, _ in ordered],
+    )
     anchors = MaskAnchors({index: mask.ids for (index, _), mask in zip(ordered, read, strict=True)})
     sequence = FrameSequence(
         name=video.name,
@@ -158,75 +150,34 @@ def open_own_video(
         frames_per_second=_rate(video, selection),
         takes_masks=True,
         expected=_expected(video, selection, stamps, 0 if both_ways else anchors.first),
-        inputs=(*video.files, *(mask.path for mask in masks)),
+        inputs=(*video.files, *dict.fromkeys(mask.path for mask in opened)),
     )
     moments = {"start": selection.start, "end": selection.end, "every": selection.every}
     identity = {
         **video.identity(),
         **{name: None if moment is None else str(moment) for name, moment in moments.items()},
         # A mask is known by its frame and the start of its file's SHA-256.
-        "masks": [f"{index}:{sha256_of(mask.path)[:16]}" for index, mask in ordered],
+        "masks": [
+            f"{index}:{_sum_of(mask, painted)}" for (index, mask), painted in zip(ordered, read, strict=True)
+        ],
         "both_ways": both_ways,
     }
     return OwnVideo(sequence=sequence, video=video, masks=read, identity=identity)
 
 
-def find_frames(masks: Sequence[FrameMask], stamps: Sequence[FrameStamp], video: Video) -> list[int]:
-    """Find the frames of masks among those that are propagated.
-
-    Args:
-        masks: The masks.
-        stamps: All frames that are propagated.
-        video: What they are of.
-
-    Returns:
-        An index into ``stamps`` for each mask.
-
-    Raises:
-        InputError: If a mask's frame is not there.
-        UsageError: If two masks are for one frame.
-    """
-    indices = [0 if mask.frame is None else _find_frame(mask.frame, stamps, video) for mask in masks]
-    for number, index in enumerate(indices):
-        if index in indices[:number]:
-            other = masks[indices.index(index)].path
-            raise UsageError(
-                f"{other} and {masks[number].path} are both for frame {stamps[index].number}.",
-                "Give each frame one mask; paint several objects into one file.",
-            )
-    return indices
+def _frame_at(video: Video, selection: Selection, index: int) -> Colours:
+    """Return one of the chosen frames, uint8 [H, W, 3]."""
+    with contextlib.closing(video.frames(selection)) as frames:  # type: ignore[type-var]
+        found = next(islice(frames, index, None))
+    frame: Colours = found.frame
+    return frame
 
 
-def _find_frame(frame: str, stamps: Sequence[FrameStamp], video: Video) -> int:
-    # A plain number counts from 0, as everywhere; leading zeros make it a name.
-    is_number = frame.isdecimal() and (frame == "0" or frame[0] != "0")
-    for index, stamp in enumerate(stamps):
-        if stamp.name == frame and not is_number:
-            return index
-    if not _FRAME.fullmatch(frame):
-        raise InputError(
-            f"`masks` {frame}:… names no frame of {video.source}.",
-            "Before the colon goes a frame's number, counted from 0, a time such as 3.5s, or a frame's name.",
-        )
-    moment = parse_moment(frame, "masks")
-    number = moment.value
-    if moment.in_seconds:
-        # The frame shown at that time, taken or not: a mask fits no other.
-        later = (stamp.number for stamp in video.stamps() if stamp.seconds + TOLERANCE >= moment.value)
-        number = next(later, math.inf)
-    for index, stamp in enumerate(stamps):
-        if stamp.number == number:
-            return index
-    first, last = stamps[0], stamps[-1]
-    nearest = min(
-        stamps, key=lambda stamp: abs((stamp.seconds if moment.in_seconds else stamp.number) - moment.value)
-    )
-    raise InputError(
-        f"`masks` {frame}:… is for a frame that is not propagated: of {video.source} the {len(stamps)} "
-        f"frames from {first.number} to {last.number} ({first.seconds:.2f} to {last.seconds:.2f} s) are "
-        "taken.",
-        f"The nearest is frame {nearest.number}.",
-    )
+def _sum_of(given: GivenMask, read: PaintedMask) -> str:
+    if given.image is None:
+        return sha256_of(given.path)[:16]
+    # One file may have the masks of many frames, and one mask many files.
+    return hashlib.sha256(read.ids.tobytes()).hexdigest()[:16]
 
 
 def _rate(video: Video, selection: Selection) -> float:

@@ -36,7 +36,7 @@ class RunRecord:
             for their own.
         video: Of a run on a video of the user's own: which video, which frames, which masks.
         folders: Of a data set, which of its frames and masks, where that is not the layout's own choice.
-        legend: The colour of each object, where masks were painted in colours.
+        legend: The colour of each object, or its name where a file gave it one.
         checkpoints: File name and SHA-256 of each network's checkpoint, by role: ``fc``, ``semantic``.
         device: Where it ran.
         backend: What computed the propagation.
@@ -54,7 +54,7 @@ class RunRecord:
     input_size: tuple[int, int] | int | None = None
     video: dict[str, Any] | None = None
     folders: dict[str, str] = field(default_factory=dict)
-    legend: dict[int, tuple[int, int, int]] = field(default_factory=dict)
+    legend: dict[int, tuple[int, int, int] | str] = field(default_factory=dict)
     checkpoints: dict[str, dict[str, str | None]]
     device: str
     backend: str
@@ -105,7 +105,12 @@ class RunRecord:
             "backend": self.backend,
             "versions": {"python": platform.python_version(), **_package_versions()},
             **(
-                {"legend": {str(key): list(value) for key, value in self.legend.items()}}
+                {
+                    "legend": {
+                        str(key): value if isinstance(value, str) else list(value)
+                        for key, value in self.legend.items()
+                    }
+                }
                 if self.legend
                 else {}
             ),

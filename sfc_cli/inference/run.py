@@ -115,7 +115,7 @@ class Run:
             video=own.identity,
         )
         for mask in own.masks:
-            record.legend.update(mask.legend)
+            record.legend.update({**mask.legend, **mask.names})
         return cls(
             sequences=[own.sequence],
             subject=own.describe(),

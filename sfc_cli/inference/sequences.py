@@ -21,7 +21,7 @@ from sfc_cli.data.videos import FrameStamp, Selection, Video, VideoFrame
 from sfc_cli.data.vip import VipDataset
 from sfc_cli.errors import InputError, UsageError
 from sfc_cli.inference.anchors import Anchors, JointAnchors, MaskAnchors
-from sfc_cli.inference.given_masks import find_given_masks
+from sfc_cli.inference.first_annotations import find_given_masks
 from sfc_cli.inference.propagator import Size
 
 logger = logging.getLogger(__name__)

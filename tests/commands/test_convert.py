@@ -344,6 +344,17 @@ def test_convert__to_coco_and_back(make_davis: MakeDavis) -> None:
     _refuse(_run("in", "out", "--to", "coco"), 2, "--to coco writes a file, and out is a folder")
 
 
+def test_convert__to_yolo_and_back_needs_the_pictures_size(make_davis: MakeDavis) -> None:
+    data = make_davis()
+    _save_all(data, _indexed_otherwise)
+    _convert("in", "labels", "--to", "yolo")
+    _refuse(_run("labels", "out"), 3, "how large", "--size, such as 1920x1080")
+    _refuse(_run("labels", "out", "--size", "wide"), 2, "--size wide is not a size")
+    height, width = next(iter(_annotations(data).values())).shape
+    _convert("labels", "out", "--size", f"{width}x{height}")
+    _require(Path("out"), _annotations(data))
+
+
 def test_convert__to_a_submission(make_davis: MakeDavis) -> None:
     data = make_davis()
     _save_all(data, _indexed_otherwise)

@@ -21,6 +21,7 @@ from tests.commands.footage import (
     HEIGHT,
     RED,
     WIDTH,
+    make_frame,
     make_frames,
     mask_of,
     propagation,
@@ -307,7 +308,66 @@ def test_clip__bad_choices(arguments: tuple[str, ...], code: int, said: str) -> 
 
 def test_clip__a_mask_of_another_size(shots: Path) -> None:
     write_mask(Path("small.png"), np.ones((32, 48), np.uint8))
-    _refuse(_run(shots, "--mask", "small.png"), 3, "small.png", "48×32", "96×64")
+    _refuse(_run(shots, "--mask", "small.png", "--strict-size"), 3, "small.png", "48×32", "96×64")
+    result = _propagate(shots, "--mask", "small.png")
+    assert "48×32 pixels and was brought to the size of the frames" in result.stderr
+    write_mask(Path("narrow.png"), np.ones((64, 64), np.uint8))
+    _refuse(_run(shots, "--mask", "narrow.png"), 3, "narrow.png", "64×64", "96×64")
+
+
+def test_clip__a_folder_of_masks_is_a_mask_for_each_frame_of_its_name(shots: Path) -> None:
+    for number, name in ((0, "00000.png"), (4, "frame_4.png")):
+        write_mask_of(Path("given") / name, number)
+    result = _propagate(shots, "--mask", "given")
+    assert "given/00000.png (indexed): object 1" in result.stderr
+    np.testing.assert_array_equal(_masks("shots")["00004"], mask_of(4))
+    _refuse(_run(shots, "--mask", "3:given"), 2, "3:given", "is a folder")
+    (Path("given") / "frame_4.png").rename(Path("given") / "99.png")
+    (Path("given") / "00000.png").rename(Path("given") / "other.png")
+    _refuse(_run(shots, "--mask", "given"), 3, "No frame of", "99")
+    Path("empty").mkdir()
+    _refuse(_run(shots, "--mask", "empty"), 3, "No masks in empty")
+
+
+def test_clip__a_mask_from_annotations_and_its_names(shots: Path) -> None:
+    points = [[8, 12], [30, 12], [30, 34], [8, 34]]
+    shape = {"label": "car", "group_id": None, "shape_type": "polygon", "points": points}
+    content = {"shapes": [shape], "imageHeight": 64, "imageWidth": 96, "imagePath": "a.jpg"}
+    Path("m.json").write_text(json.dumps(content))
+    result = _propagate(shots, "--mask", "m.json")
+    assert "m.json (annotations): object 1 car" in result.stderr
+    assert json.loads(Path("out/run.json").read_text())["legend"] == {"1": "car"}
+    np.testing.assert_array_equal(_masks("shots")["00000"], mask_of(0, 1))
+    Path("m.json").write_text(json.dumps(content | {"imageHeight": 48, "imageWidth": 96}))
+    _refuse(_run(shots, "--mask", "m.json"), 3, "96×48", "96×64")
+
+
+def test_clip__a_mask_painted_on_the_frame() -> None:
+    noise = np.random.default_rng(1).integers(-12, 13, (FRAMES, 64, 96, 3))
+    frames = [np.clip(make_frame(n)[0] + noise[n], 0, 255).astype(np.uint8) for n in range(FRAMES)]
+    write_images(Path("noisy"), frames)
+    painted = frames[3].copy()
+    painted[20:50, 40:60] = (255, 0, 255)
+    cv2.imwrite("painted.png", painted[..., ::-1])
+    result = _propagate("noisy", "--mask", "3:painted.png")
+    assert "It is the frame with paint on it" in result.stderr
+    found = _masks("noisy")["00003"]
+    assert found[20:50, 40:60].all()
+    assert (found > 0).sum() == 600
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("C:\\masks\\m.png", "as Windows writes them"),
+        ("0:D:/m.png", "as Windows writes them"),
+        ("https://example.org/m.png", "is an address"),
+        ("masks/*.png", "is a pattern"),
+        ("3:m?.png", "is a pattern"),
+    ],
+)
+def test_clip__what_is_no_mask(shots: Path, typed: str, said: str) -> None:
+    _refuse(_run(shots, "--mask", typed), 2, f"--mask {typed!r}", said)
 
 
 def test_clip__a_truncated_video(first: Path) -> None:

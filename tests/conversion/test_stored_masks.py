@@ -332,3 +332,34 @@ def test_cutouts__flat_ones_are_known_by_their_folder() -> None:
     Path("results/cutout").rename("in")
     convert_masks(Path("in"), Path("out"))
     assert set(np.unique(masks_below(Path("out"))["s/00000"])) == {0, 1, 2}
+
+
+def _quantised(path: Path, ids: Ids, order: list[int]) -> None:
+    """Write ids in a palette of black, red and green in some order."""
+    table = [(0, 0, 0), (200, 30, 30), (30, 200, 30)]
+    numbers = np.array([order.index(number) for number in range(3)], np.uint8)
+    image = Image.fromarray(numbers[ids])
+    image.putpalette(np.array([table[number] for number in order], np.uint8).tobytes())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path)
+
+
+@pytest.mark.parametrize("orders", [([0, 1, 2], [0, 2, 1]), ([2, 0, 1], [2, 0, 1]), ([0, 1, 2], [1, 0, 2])])
+def test_own_palettes__colours_name_objects_in_all_masks(orders: tuple[list[int], ...]) -> None:
+    ids = np.zeros((20, 30), np.uint8)
+    ids[4:14, 3:13], ids[5:12, 18:24] = 1, 2
+    for number, order in enumerate(orders):
+        _quantised(Path("in/s") / f"{number}.png", ids, order)
+    convert_masks(Path("in"), Path("out"))
+    found = masks_below(Path("out"))
+    np.testing.assert_array_equal(found["s/0"], ids)
+    np.testing.assert_array_equal(found["s/1"], ids)
+
+
+def test_own_palettes__numbers_stay_where_all_agree() -> None:
+    ids = np.zeros((20, 30), np.uint8)
+    ids[4:14, 3:13], ids[5:12, 18:24] = 2, 1
+    for number in range(2):
+        _quantised(Path("in/s") / f"{number}.png", ids, [0, 1, 2])
+    convert_masks(Path("in"), Path("out"))
+    np.testing.assert_array_equal(masks_below(Path("out"))["s/1"], ids)

@@ -18,6 +18,7 @@ from sfc_cli.data.colour_index import (
     difference_from,
 )
 from sfc_cli.data.colours import Colours
+from sfc_cli.data.mask_kinds import mixed_entries
 
 # Two colours that differ by no more in any channel are one colour and what smoothing left of it, unless the
 # difference is more than slight and the lighter one fills an area so many pixels deep.
@@ -34,8 +35,10 @@ _LEAST_STROKE = (16, 0.05)
 # The search ends here. Candidates may outnumber the 256 colours of a mask, since accidents among them are
 # dropped afterwards.
 _MOST_CANDIDATES = 300
-# By how much, as a share, the way over a mixture may be longer than the straight way between two colours.
+# By how much, as a share, the way over a mixture may be longer than the straight way between two colours; the
+# second where colours were rounded to those of a palette.
 _LONGEST_DETOUR_SHARE = 0.03
+_COARSE_DETOUR_SHARE = 0.15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +81,9 @@ def find_clean_colours(image: ColourIndex, *, lossy: bool = False) -> CleanColou
     chosen = _without_accidents(image, depth, chosen, weights, rim)
     if not lossy:
         chosen += _strokes(image, chosen)
+    if image.coarse:
+        mixed = mixed_entries(image)
+        chosen = [number for number in chosen if not mixed[number]]
     if len(chosen) == 1:
         chosen += _farthest(image, chosen[0])
     similar = _similar(image, chosen)
@@ -155,7 +161,7 @@ def _without_accidents(
     """
     kept = _colours_deeper(image, depth, max(rim / 4 - 1, 0.5))
     for index, number in enumerate(chosen):
-        kept[number] |= not _is_mixture(image.colours, number, chosen[:index])
+        kept[number] |= not _is_mixture(image, number, chosen[:index])
     small = np.zeros(len(weights), np.bool_)
     small[chosen] = weights[chosen] <= LARGEST_ACCIDENT
     rows, columns = image.where(small)
@@ -166,14 +172,15 @@ def _without_accidents(
     return [number for number in chosen if kept[number]]
 
 
-def _is_mixture(colours: Colours, number: int, others: list[int]) -> bool:
+def _is_mixture(image: ColourIndex, number: int, others: list[int]) -> bool:
     """Return whether a colour lies between any two others."""
-    table = colours[others].astype(np.float32)
-    distance = np.linalg.norm(table - colours[number], axis=1)
+    table = image.colours[others].astype(np.float32)
+    share = _COARSE_DETOUR_SHARE if image.coarse else _LONGEST_DETOUR_SHARE
+    distance = np.linalg.norm(table - image.colours[number], axis=1)
     apart = np.linalg.norm(table[:, None] - table[None], axis=2)
     detour = distance[:, None] + distance[None] - apart
     # No colour lies between another and itself.
-    return bool((detour + 1e9 * np.eye(len(others)) < _LONGEST_DETOUR_SHARE * apart).any())
+    return bool((detour + 1e9 * np.eye(len(others)) < share * apart).any())
 
 
 def _strokes(image: ColourIndex, chosen: list[int]) -> list[int]:
@@ -192,7 +199,7 @@ def _strokes(image: ColourIndex, chosen: list[int]) -> list[int]:
     return [
         number
         for number in found
-        if not _is_mixture(image.colours, number, chosen + [other for other in found if other != number])
+        if not _is_mixture(image, number, chosen + [other for other in found if other != number])
     ]
 
 

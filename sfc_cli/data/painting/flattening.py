@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from sfc_cli.data.colour_index import ColourIndex, Integers, difference_from, index_colours
 from sfc_cli.data.colours import Colours
-from sfc_cli.data.mask_kinds import has_soft_edges
+from sfc_cli.data.mask_kinds import border_of, has_soft_edges
 from sfc_cli.data.painting.clean_colours import CleanColours, find_clean_colours
 from sfc_cli.data.painting.resolution import resolve
 from sfc_cli.errors import InputError
@@ -38,6 +38,14 @@ _FEW_FLAT, _SOME_FLAT, _MOSTLY_FLAT, _FEW_FLAT_OBJECTS = 0.5, 0.62, 0.85, 0.3
 # Shares of soft pixels that smoothing does not explain; the first beside few flat areas, the second beside
 # some or beside objects that are hardly flat, the third beside mostly flat ones.
 _HARDLY_UNLIKE, _PARTLY_UNLIKE, _MUCH_UNLIKE = 0.1, 0.3, 0.4
+
+
+class PhotographError(InputError):
+    """A picture whose pixels show no painted mask."""
+
+
+# Soft lines are nowhere flat either: a cut-out has such a share of its pixels so deep inside.
+_DEEP, _HARDLY_THICK = 4, 0.1
 
 _HINT = "Paint each object in one flat colour on black and save that as PNG."
 
@@ -65,7 +73,7 @@ class FlatMask:
     @classmethod
     def of(cls, colours: Colours, numbers: npt.NDArray[Any], *, changed: int | None = None) -> FlatMask:
         """Return the mask of numbers [H, W] into colours [K, 3]."""
-        border = np.concatenate([numbers[0], numbers[-1], numbers[1:-1, 0], numbers[1:-1, -1]])
+        border = border_of(numbers)
         return cls(
             colours=colours,
             numbers=numbers,
@@ -78,24 +86,39 @@ class FlatMask:
         """Return the mask without its numbers, which take the most memory."""
         return dataclasses.replace(self, numbers=np.empty((0, 0), np.uint8))
 
+    def resized(self, size: tuple[int, int]) -> FlatMask:
+        """Return the mask in another height and width, by nearest neighbour."""
+        import cv2
+
+        numbers = cv2.resize(
+            self.numbers.astype(np.uint16), size[::-1], interpolation=cv2.INTER_NEAREST_EXACT
+        )
+        return FlatMask.of(self.colours, numbers, changed=self.changed)
+
+    def number_of(self, colour: Colour) -> int | None:
+        """Return the number of a colour; None if the mask has none such."""
+        found = np.flatnonzero((self.colours == colour).all(axis=1))
+        return int(found[0]) if found.size else None
+
     def colour(self, number: int) -> Colour:
         """Return the colour of a number as red, green and blue."""
         red, green, blue = (int(value) for value in self.colours[number])
         return red, green, blue
 
 
-def flatten(image: Colours, path: Path, *, lossy: bool = False) -> FlatMask:
+def flatten(image: Colours, path: Path, *, lossy: bool = False, coarse: bool = False) -> FlatMask:
     """Give every pixel of a painted mask a clean colour; a mask without soft edges stays as it is.
 
     Args:
         image: Grey levels [H, W] or colours [H, W, 3].
         path: The mask's file, for the error.
         lossy: The file went through lossy compression.
+        coarse: Its colours were rounded to the few of a palette.
 
     Raises:
-        InputError: If it is a photograph.
+        PhotographError: If it is a photograph.
     """
-    index = index_colours(image)
+    index = index_colours(image, coarse=coarse)
     found = len(index.colours)
     even = float(index.solid.mean())
     if found > _MOST_CLEAN_COLOURS and even < _LEAST_EVEN and not lossy:
@@ -126,16 +149,16 @@ def _counted(numbers: npt.NDArray[Any], count: int) -> Integers:
     return np.bincount(numbers.ravel().astype(np.int64), minlength=count)
 
 
-def _photograph(path: Path, found: int, share: float) -> InputError:
-    return InputError(
+def _photograph(path: Path, found: int, share: float) -> PhotographError:
+    return PhotographError(
         f"{path} looks like a photograph, not a mask: {found:,} colours, the flat ones cover only "
         f"{share:.0%} of it.",
         _HINT,
     )
 
 
-def _cut_out(path: Path, found: int, share: float) -> InputError:
-    return InputError(
+def _cut_out(path: Path, found: int, share: float) -> PhotographError:
+    return PhotographError(
         f"{path} looks like a part of a photograph on a plain background, not a mask: {found:,} colours, and "
         f"only {share:.0%} of what is not background is flat.",
         _HINT,
@@ -151,12 +174,14 @@ class _Flatness:
         objects: The same of what is not the most frequent colour.
         unlike: The share of the other pixels that smoothing the clean colours does not explain.
         colours: How many clean colours it has.
+        thick: The share of its objects' pixels that lie deep in them, not in lines.
     """
 
     flat: float
     objects: float
     unlike: float
     colours: int
+    thick: float
 
     @property
     def is_photograph(self) -> bool:
@@ -171,7 +196,12 @@ class _Flatness:
     @property
     def is_cut_out(self) -> bool:
         """Whether the picture is an object of a photograph on a plain background."""
-        return self.unlike > _PARTLY_UNLIKE and self.objects < _FEW_FLAT_OBJECTS and self.flat >= _SOME_FLAT
+        return (
+            self.unlike > _PARTLY_UNLIKE
+            and self.objects < _FEW_FLAT_OBJECTS
+            and self.flat >= _SOME_FLAT
+            and self.thick >= _HARDLY_THICK
+        )
 
 
 def _is_surely_photograph(flat: float, colours: int) -> bool:
@@ -195,6 +225,8 @@ def _measure_flatness(before: Colours, colours: Colours, numbers: npt.NDArray[np
         colours: The clean colours, uint8 [K, 3].
         numbers: Which of them each pixel was given, [H, W].
     """
+    import cv2
+
     after = colours[numbers]
     flat = _difference(before, after) <= _FLAT
     counts: Integers = np.bincount(numbers.ravel(), minlength=len(colours))
@@ -204,6 +236,8 @@ def _measure_flatness(before: Colours, colours: Colours, numbers: npt.NDArray[np
         objects=float(flat[elsewhere].mean()) if elsewhere.any() else 0.0,
         unlike=_unlike_smoothed(before, after),
         colours=len(colours),
+        thick=float((cv2.distanceTransform(elsewhere.astype(np.uint8), cv2.DIST_L2, 3) > _DEEP).sum())
+        / max(1, int(elsewhere.sum())),
     )
 
 

@@ -4,34 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from sfc_cli.data.colours import palette_spellings
-from sfc_cli.data.mask_kinds import COLOURS, GREY, MOST_OBJECTS, TRANSPARENCY
+from sfc_cli.data.mask_kinds import (
+    COLOURS,
+    HARDLY_AT_BORDER,
+    INDEXED,
+    MOST_OBJECTS,
+    SURROUNDING_SHARE,
+    TRANSPARENCY,
+)
 from sfc_cli.data.masks import VOID, Ids
 from sfc_cli.data.painting.flattening import Colour, FlatMask
 from sfc_cli.data.painting.paintings import SAME_PAINT, Painting
+from sfc_cli.data.painting.stored_ids import Numbered, StoredIds
 from sfc_cli.errors import InputError
 
 # A colour on a larger share of the border looks like the background.
 _SURROUNDING_SHARE = 0.5
 _BLACK: Colour = (0, 0, 0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Numbered:
-    """The ids of what one mask shows.
-
-    Args:
-        ids: Id by number of the mask's colours, uint8 [K].
-        remarks: Sentences about the choice.
-    """
-
-    ids: Ids
-    remarks: tuple[str, ...] = ()
+_DIFFERENT = "The palettes of the masks differ, so their colours count, not the numbers."
 
 
 def number_masks(paintings: list[Painting]) -> tuple[list[Numbered], dict[int, Colour]]:
@@ -52,13 +47,14 @@ def number_masks(paintings: list[Painting]) -> tuple[list[Numbered], dict[int, C
             dataclasses.replace(painting, kind=COLOURS) if painting.is_rgb else painting
             for painting in paintings
         ]
+    paintings = _agreeing_palettes(paintings)
     legend = _SharedLegend()
-    only_white = _is_white_alone(paintings)
+    stored = StoredIds(paintings)
     done: dict[int, Numbered] = {}
     # Stored ids come first, then colours, then transparency: each may name the objects of those before.
     for index, painting in enumerate(paintings):
         if painting.kind not in {COLOURS, TRANSPARENCY}:
-            done[index] = _stored_ids(painting, only_white=only_white)
+            done[index] = stored.number(painting)
             legend.learn(_objects_of(painting, done[index].ids))
     coloured = [index for index, painting in enumerate(paintings) if painting.kind == COLOURS]
     numbered, given = _number_colours([paintings[index] for index in coloured], legend)
@@ -71,29 +67,31 @@ def number_masks(paintings: list[Painting]) -> tuple[list[Numbered], dict[int, C
     return [done[index] for index in range(len(paintings))], given
 
 
-def _is_white_alone(paintings: list[Painting]) -> bool:
-    """Return whether all objects of grey masks are white: then white is an object, not void."""
-    levels = [painting.flat.colours[:, 0] for painting in paintings if painting.kind == GREY]
-    return all(np.isin(found, [0, VOID]).all() for found in levels)
-
-
-def _stored_ids(painting: Painting, *, only_white: bool) -> Numbered:
-    flat = painting.flat
-    if painting.kind != GREY:
-        return Numbered(ids=np.arange(len(flat.colours)).astype(np.uint8))
-    remarks: tuple[str, ...]
-    levels = flat.colours[:, 0]
-    is_white = levels == VOID
-    if not only_white:
-        remarks = (
-            ("White (255) is void beside other shades of grey, not an object.",) if is_white.any() else ()
+def _agreeing_palettes(paintings: list[Painting]) -> list[Painting]:
+    """Take the colours of indexed masks for objects where their own palettes do not agree on the numbers."""
+    own = [painting for painting in paintings if painting.has_own_palette]
+    pairs = {
+        (number, painting.flat.colour(number))
+        for painting in own
+        if painting.kind == INDEXED
+        for number in np.flatnonzero(painting.flat.counts).tolist()
+    }
+    numbers, colours = {number for number, _ in pairs}, {colour for _, colour in pairs}
+    if len(numbers) == len(colours) == len(pairs) and all(painting.kind == INDEXED for painting in own):
+        return paintings
+    return [
+        dataclasses.replace(
+            painting,
+            kind=COLOURS,
+            remarks=(
+                *painting.remarks,
+                _DIFFERENT,
+            ),
         )
-        return Numbered(ids=levels, remarks=remarks)
-    border = flat.border_counts
-    remarks = ()
-    if not is_white.all() and border[is_white].sum() * 2 > border.sum():
-        remarks = ("White covers most of the border: if the black part is the object, invert the mask.",)
-    return Numbered(ids=is_white.astype(np.uint8), remarks=remarks)
+        if painting.has_own_palette and painting.kind == INDEXED
+        else painting
+        for painting in paintings
+    ]
 
 
 def _objects_of(painting: Painting, ids: Ids) -> dict[int, Colour]:
@@ -112,7 +110,12 @@ def _number_colours(
     If all their colours are in the DAVIS palette, the palette gives the ids. Otherwise the largest object of
     the first mask is 1, and the numbers continue from mask to mask.
     """
-    backgrounds = [legend.background(painting.flat) for painting in paintings]
+    backgrounds = [
+        legend.background(painting.flat)
+        if painting.background is None
+        else (painting.flat.number_of(painting.background), ())
+        for painting in paintings
+    ]
     objects = [
         [number for number in _by_area(painting) if number != background]
         for painting, (background, _) in zip(paintings, backgrounds, strict=True)
@@ -164,7 +167,7 @@ class _SharedLegend:
         self._ids: dict[Colour, int] = {}
         self._approximate: dict[Colour, int] = {}
         self._used: set[int] = set()
-        self._backgrounds: set[Colour] = set()
+        self._backgrounds: set[Colour] = {_BLACK}
 
     def learn(self, objects: dict[int, Colour], *, exactly: bool = True) -> None:
         """Remember the colours of objects; a colour keeps the first id that it had.
@@ -208,16 +211,35 @@ class _SharedLegend:
         surrounding = int(border.argmax())
         share = border[surrounding] / border.sum()
         exactly = flat.changed is None
-        likely = [number for number, colour in enumerate(colours) if self._is_background(colour, exactly)]
+        likely = [
+            number
+            for number, colour in enumerate(colours)
+            if flat.counts[number] and self._is_background(colour, exactly)
+        ]
         if likely:
             chosen = max(likely, key=lambda number: int(border[number]))
+            if (
+                self._backgrounds == {_BLACK}
+                and share >= SURROUNDING_SHARE
+                and border[chosen] <= HARDLY_AT_BORDER * border.sum()
+                and self.find(colours[surrounding], exactly=exactly) is None
+            ):
+                self._backgrounds = {colours[surrounding]}
+                return surrounding, (
+                    f"The background is taken to be {colours[surrounding]}, which covers {share:.0%} of "
+                    f"the border, and {colours[chosen]} an object.",
+                )
             if share > _SURROUNDING_SHARE and border[chosen] * 2 < border[surrounding]:
                 return chosen, (
                     f"The background is {colours[chosen]}, although {colours[surrounding]} covers "
                     f"{share:.0%} of the border.",
                 )
             return chosen, ()
-        unknown = [n for n, colour in enumerate(colours) if self.find(colour, exactly=exactly) is None]
+        unknown = [
+            number
+            for number, colour in enumerate(colours)
+            if flat.counts[number] and self.find(colour, exactly=exactly) is None
+        ]
         if not unknown:
             return None, ()
         chosen = max(unknown, key=lambda number: int(border[number]))
@@ -228,7 +250,7 @@ class _SharedLegend:
         )
 
     def _is_background(self, colour: Colour, exactly: bool) -> bool:
-        known = {_BLACK, *self._backgrounds}
+        known = self._backgrounds
         return colour in known if exactly else _closest(colour, [(other, 0) for other in known]) is not None
 
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from sfc_cli.data.masks import write_mask
 from sfc_cli.errors import InputError
-from sfc_cli.inference.given_masks import find_given_masks
+from sfc_cli.inference.first_annotations import find_given_masks
 
 SIZE = (12, 16)
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from sfc_cli.conversion.rle import decode_segmentation, encode_rle
+from sfc_cli.data.annotations.rle import decode_segmentation, encode_rle
 
 coco = pytest.importorskip("pycocotools.mask")
 

@@ -14,7 +14,7 @@ from sfc_cli.errors import require_package
 Binary = npt.NDArray[np.bool_]
 
 # How many times the image's longer side a polygon may lead away: a wild coordinate would take all memory.
-_FARTHEST = 4
+FARTHEST = 4
 
 
 def encode_rle(mask: Binary) -> tuple[str, list[float]]:
@@ -110,5 +110,5 @@ def _require_polygon(polygon: Any, extent: int) -> None:
     for value in polygon:
         if type(value) not in {int, float} or not math.isfinite(value):
             raise ValueError(f"a polygon has {value!r} as a coordinate")
-        if abs(value) > _FARTHEST * extent:
+        if abs(value) > FARTHEST * extent:
             raise ValueError(f"a polygon leads to {value:g}, far outside the image")

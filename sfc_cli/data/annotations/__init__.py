@@ -1,0 +1,1 @@
+"""Masks as annotation tools store them: polygons, run lengths and arrays, with names for their objects."""
