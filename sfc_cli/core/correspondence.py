@@ -126,8 +126,11 @@ class Correspondence(nn.Module):
     def follow(self, momentum: float) -> None:
         """Move the target's parameters towards the online ones: target ← m · target + (1 − m) · online."""
         online: list[Tensor] = [*self.online_encoder.parameters(), *self.online_projector.parameters()]
-        target: list[Tensor] = [*self.target_encoder.parameters(), *self.target_projector.parameters()]
-        torch._foreach_lerp_(target, online, 1 - momentum)
+        torch._foreach_lerp_(self.target_parameters(), online, 1 - momentum)
+
+    def target_parameters(self) -> list[Tensor]:
+        """Return what ``follow`` moves."""
+        return [*self.target_encoder.parameters(), *self.target_projector.parameters()]
 
 
 def _end_residual_blocks_at_zero(trunk: Trunk) -> None:
