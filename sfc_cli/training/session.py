@@ -88,7 +88,7 @@ def pretrain(
             root = find_data(data, next_step=_how_to_get(data))
             if ranks.leads:
                 stack.enter_context(claimed(output, root, resume=resume, overwrite=overwrite))
-            index = index_frames(root)
+            index = index_frames(root, progress)
             inspect_data(index, settings, progress)
         training = Training(
             settings,
