@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sfc_cli.commands.options import Debug
 from sfc_cli.settings.pretraining import (
+    RECIPES,
     Architecture,
     Decode,
     LastLayer,
     Precision,
     PretrainingSettings,
+    Recipe,
     Schedule,
 )
 
@@ -24,15 +26,24 @@ if TYPE_CHECKING:
 _DEFAULT = PretrainingSettings()
 _DATA = (
     "youtube-vos, another name from sfc.yaml, $SFC_DATA or ./data, or the path of a YouTube-VOS root, a "
-    "DAVIS root, or any tree of folders with images, where each folder is a video."
+    "DAVIS root, or any tree of folders with images, each of which is a video, and of video files."
 )
 
 
 def pretrain(
+    ctx: typer.Context,
     data: Annotated[str, typer.Option(help=_DATA)] = "youtube-vos",
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The folder of checkpoints and metrics.")
     ] = Path("runs/pretrain"),
+    recipe: Annotated[
+        Recipe,
+        typer.Option(
+            help="sfc, or its successor hvc: residual heads, a pseudo-dynamic term, and, unless given, "
+            + ", ".join(f"--{name.replace('_', '-')} {value}" for name, value in RECIPES["hvc"].items())
+            + "."
+        ),
+    ] = _DEFAULT.recipe,
     epochs: Annotated[int, typer.Option(help="Passes over the data.")] = _DEFAULT.epochs,
     batch_size: Annotated[int, typer.Option(help="Frames in a batch of one process.")] = _DEFAULT.batch_size,
     learning_rate: Annotated[
@@ -163,6 +174,7 @@ def pretrain(
     `torchrun -m sfc_cli pretrain …`.
     """
     settings = PretrainingSettings(
+        recipe=recipe,
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
@@ -194,6 +206,10 @@ def pretrain(
         validate_every=validate_every,
         max_unreadable=max_unreadable,
     )
+    of_recipe: dict[str, Any] = {
+        name: value for name, value in RECIPES[recipe].items() if not _is_given(ctx, name)
+    }
+    settings = replace(settings, **of_recipe)
 
     from sfc_cli.commands.displays import open_display
     from sfc_cli.core.ranks import read_ranks
@@ -216,6 +232,11 @@ def pretrain(
             progress.say(_farewell(outcome), **asdict(outcome))
     if outcome.signal:
         raise typer.Exit(128 + outcome.signal)
+
+
+def _is_given(ctx: typer.Context, name: str) -> bool:
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name not in ("DEFAULT", "DEFAULT_MAP")
 
 
 def _farewell(outcome: Outcome) -> str:

@@ -15,6 +15,7 @@ LastLayer = Literal["layer3", "layer4"]
 Precision = Literal["auto", "fp32", "tf32", "bf16"]
 Decode = Literal["auto", "opencv", "torchvision", "nvjpeg"]
 Schedule = Literal["constant", "cosine"]
+Recipe = Literal["sfc", "hvc"]
 
 # These change how fast or how long a training runs, not what a step computes: a resumed run may change them.
 FREE_ON_RESUME = frozenset(
@@ -23,6 +24,11 @@ FREE_ON_RESUME = frozenset(
         "validate_every", "max_unreadable",
     }
 )  # fmt: skip
+# What a recipe has otherwise than SFC, unless the user says so.
+RECIPES: dict[Recipe, dict[str, int | float]] = {
+    "sfc": {},
+    "hvc": {"batch_size": 128, "pos_radius": 0.1, "seed": 42, "hidden_channels": 256},
+}
 # Fields that trainings stored under another name before.
 _EARLIER_NAMES = {"frames_per_video": "clips_per_video"}
 
@@ -32,6 +38,8 @@ class PretrainingSettings:
     """Everything that decides what a training computes, and how it is fed and saved.
 
     Args:
+        recipe: Heads and loss: ``sfc``, or those of its successor ``hvc``. Its other settings are in
+            ``RECIPES``.
         epochs: Passes over the data; with ``frames_per_video`` they fix the length of the momentum schedule.
         batch_size: Frames a process takes at a time.
         learning_rate: Adam's, at its highest.
@@ -71,6 +79,7 @@ class PretrainingSettings:
         UsageError: If a value is outside its range.
     """
 
+    recipe: Recipe = "sfc"
     epochs: int = 20
     batch_size: int = 96
     learning_rate: float = 1e-3
@@ -125,6 +134,7 @@ class PretrainingSettings:
             ("precision", get_args(Precision)),
             ("decode", get_args(Decode)),
             ("schedule", get_args(Schedule)),
+            ("recipe", get_args(Recipe)),
         ):
             require_choice(name, getattr(self, name), choices)
 

@@ -57,6 +57,7 @@ def build_model(settings: PretrainingSettings) -> Correspondence:
             last_layer=settings.last_layer,
             hidden_channels=settings.hidden_channels,
             out_channels=settings.out_channels,
+            recipe=settings.recipe,
         )
 
 
