@@ -14,7 +14,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import cv2
@@ -84,7 +83,6 @@ def run(name: str, options: argparse.Namespace, davis: Path, output: Path) -> No
         "--device", "cpu", "--precision", "bf16", "--workers", 0, "--check-every", 0,
         "--validation", davis, "--validation-split", "all", "--validate-every", options.epochs,
     ]  # fmt: skip
-    start = time.perf_counter()
     subprocess.run([str(part) for part in command], check=True, stderr=subprocess.DEVNULL)
     lines = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
     losses = [line["loss"] for line in lines if "loss" in line]
@@ -92,16 +90,17 @@ def run(name: str, options: argparse.Namespace, davis: Path, output: Path) -> No
     (validation,) = [line["validation"] for line in lines if "validation" in line]
     report(
         "recipes",
-        variant=name,
-        steps=len(losses),
-        batch=options.batch_size,
-        crop=options.crop_size,
-        seed=options.seed,
-        step_s=round(seconds[len(seconds) // 2], 3),
-        wall_s=round(time.perf_counter() - start),
-        loss=round(sum(losses[-20:]) / len(losses[-20:]), 3),
-        jf=round(validation["score"], 4),
-        each={key: round(value, 3) for key, value in validation["objects"].items()},
+        {
+            "variant": name,
+            "steps": len(losses),
+            "batch": options.batch_size,
+            "crop": options.crop_size,
+            "seed": options.seed,
+            "step_s": round(seconds[len(seconds) // 2], 3),
+            "loss": round(sum(losses[-20:]) / len(losses[-20:]), 3),
+            "J&F": round(validation["score"], 4),
+            "each": {key: round(value, 3) for key, value in validation["objects"].items()},
+        },
     )
 
 

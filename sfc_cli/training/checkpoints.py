@@ -81,8 +81,18 @@ def save_state(
     optimizer: torch.optim.Optimizer,
     *,
     best_score: float | None = None,
+    keeps_previous: bool = True,
 ) -> None:
     """Write everything that a training needs to resume, whole or not at all; the file before is kept.
+
+    Args:
+        path: Where to.
+        identity: What a resumed training must agree with.
+        step: Steps taken.
+        model: Both branches.
+        optimizer: Its state.
+        best_score: The best validation so far.
+        keeps_previous: Whether the file that is there is worth keeping; a damaged one is not.
 
     The workers have no state of their own: the seed and the position, which is the step, decide every frame
     and crop.
@@ -104,7 +114,7 @@ def save_state(
     }
     previous = path.with_name(PREVIOUS_STATE_NAME)
     try:
-        _write(path, content, keep_as=previous)
+        _write(path, content, keep_as=previous if keeps_previous else None)
     except InputError:
         if not previous.exists() or not path.exists():
             raise

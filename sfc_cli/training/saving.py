@@ -95,7 +95,15 @@ class Saver:
                 save_network(self.network, self._settings, epoch, model, optimizer)
             except InputError as error:
                 problem = error
-            save_state(self.state, self._identity, step, model, optimizer, best_score=self.best_score)
+            save_state(
+                self.state,
+                self._identity,
+                step,
+                model,
+                optimizer,
+                best_score=self.best_score,
+                keeps_previous=self.saved_step is not None,
+            )
             self.saved_step = step
             if problem is not None:
                 raise problem

@@ -75,6 +75,17 @@ def test_save__writes_the_state_though_the_network_does_not_fit(
     assert read_checkpoint(saver.state)["step"] == saver.saved_step == 6
 
 
+def test_restore__keeps_the_good_state_beside_a_damaged_one(saver: Saver) -> None:
+    for step in (2, 4):
+        saver.save(step)
+    saver.state.write_bytes(b"damaged")
+    step, remark = saver.restore(40)
+    assert (step, "Going on from the one before" in remark) == (2, True)
+    saver.save(6)
+    assert read_checkpoint(saver.state)["step"] == 6
+    assert read_checkpoint(saver.state.with_name("state.previous.pt"))["step"] == 2
+
+
 class Failing:
     """A watcher whose disk is full after some steps."""
 
