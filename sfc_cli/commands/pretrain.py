@@ -40,7 +40,7 @@ def pretrain(
         Recipe,
         typer.Option(
             help="sfc, or its successor hvc: residual heads, a pseudo-dynamic term, and, unless given, "
-            + ", ".join(f"--{name.replace('_', '-')} {value}" for name, value in RECIPES["hvc"].items())
+            + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in RECIPES["hvc"].items())
             + "."
         ),
     ] = _DEFAULT.recipe,

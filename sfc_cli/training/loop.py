@@ -7,7 +7,7 @@ import math
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,14 +15,15 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from sfc_cli.core.correspondence import Correspondence, momentum_at
+from sfc_cli.core.correspondence import momentum_at
 from sfc_cli.core.ranks import Ranks
 from sfc_cli.data.frame_index import FrameIndex
 from sfc_cli.errors import InputError, SfcError
 from sfc_cli.settings.pretraining import PretrainingSettings
 from sfc_cli.training.batches import Batch, Plan, load_batches, worker_count
 from sfc_cli.training.checkpoints import Identity
-from sfc_cli.training.failures import DivergedError, LostProcessError
+from sfc_cli.training.checks import Checks, QuickCheck, Validate
+from sfc_cli.training.failures import DivergedError, explain
 from sfc_cli.training.metrics import StepRecord, ValidationRecord, Watcher
 from sfc_cli.training.saving import Saver
 from sfc_cli.training.schedule import learning_rate_at
@@ -30,10 +31,6 @@ from sfc_cli.training.stepping import Stepper, sum_over_ranks
 from sfc_cli.training.stopping import StopRequest
 
 Ending = Literal["finished", "steps", "signal"]
-
-
-# The model, and what to ask whether to stop: J&F of each object, or None if it was stopped.
-Validate = Callable[[Correspondence, Callable[[], bool]], Mapping[str, float] | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,15 +100,14 @@ class Training:
         device: torch.device,
         ranks: Ranks = Ranks(),  # noqa: B008 - frozen
         resume: bool = False,
-        check: Callable[[Correspondence], str] | None = None,
+        check: QuickCheck | None = None,
         validate: Validate | None = None,
     ) -> None:
         self.settings = settings
         self.plan = Plan(index, settings, ranks.world)
         self._device = device
         self._ranks = ranks
-        self._check = check
-        self._validate = validate
+        self._checks = Checks(settings, self.plan, check, validate)
         self.stepper = Stepper(settings, device, ranks)
         identity = Identity(
             settings=settings,
@@ -180,20 +176,22 @@ class Training:
             device=self._device,
             workers=self.workers,
         )
+        heard_early = False
         while self.step < self.stop_step:
             self._take_step(batches)
             # One step late, so that the device is never waited for between two steps.
-            stop = self._settle(keep=1)
+            stop = self._settle(keep=1) or heard_early
             # Alone, nobody else has to stop after the same step.
             stop |= self._ranks.world == 1 and self._stop.number != 0
             save = self._saver.is_due(self.step) and self.step < self.plan.total_steps
-            if stop or save or self._is_check_due():
-                stop |= self._settle()
+            if stop or save or self._checks.is_due(self.step):
+                # Only this process may be about to save; the others hear of this step after the next one.
+                heard_early = self._settle()
                 self._saver.save(self.step)
                 if stop:
                     return True
                 self._check_if_due()
-        return self._settle()
+        return self._settle() or heard_early
 
     def _take_step(self, batches: Iterator[Batch]) -> None:
         start = time.perf_counter()
@@ -271,26 +269,13 @@ class Training:
                 "Repair the data set, or raise the limit.",
             )
 
-    def _is_check_due(self) -> bool:
-        return self._is_epoch_due(self.settings.check_every) or (
-            self._validate is not None and self._is_epoch_due(self.settings.validate_every)
-        )
-
-    def _is_epoch_due(self, every: int) -> bool:
-        epoch, rest = divmod(self.step, self.plan.steps_per_epoch)
-        is_last = self.step == self.plan.total_steps
-        return bool(every and epoch and not rest and (epoch % every == 0 or is_last))
-
     def _check_if_due(self) -> None:
         if not self._ranks.leads or self._checked_step == self.step:
             return
         self._checked_step = self.step
-        if self._check is not None and self._is_epoch_due(self.settings.check_every):
-            self._note(self._check(self.stepper.model))
-        if self._validate is not None and self._is_epoch_due(self.settings.validate_every):
-            self._keep_the_best(self._validate(self.stepper.model, lambda: self._stop.number != 0))
-
-    def _keep_the_best(self, scores: Mapping[str, float] | None) -> None:
+        if line := self._checks.check(self.step, self.stepper.model):
+            self._note(line)
+        scores = self._checks.validate(self.step, self.stepper.model, lambda: self._stop.number != 0)
         if not scores:
             return
         score = sum(scores.values()) / len(scores)
@@ -315,9 +300,10 @@ class Training:
             raise
         except Exception as error:
             saved = self._save_what_there_is()
-            explained = self._explained(error, saved)
+            explained = explain(error, saved, self._ranks.world)
             if explained is None:
-                self._note(saved)
+                if saved:
+                    self._note(saved)
                 raise
             raise explained from error
 
@@ -335,23 +321,6 @@ class Training:
         if self.saved_step == self.step:
             return f"All {self.step:,} steps are saved in {self._saver.state}."
         return self._saver.last_good()
-
-    def _explained(self, error: Exception, saved: str) -> SfcError | None:
-        """Turn an error into one that says what is saved; None for one that somebody else explains."""
-        if isinstance(error, SfcError):
-            return type(error)(f"{error.message} {saved}".rstrip(), error.hint)
-        if isinstance(error, OSError):
-            where = f"{error.filename}: " if error.filename else ""
-            return InputError(
-                f"{where}{error.strerror or error}. {saved}", "Free some space, then go on with `resume`."
-            )
-        is_of_memory = isinstance(error, torch.OutOfMemoryError)
-        if self._ranks.world > 1 and isinstance(error, RuntimeError) and not is_of_memory:
-            reason = " ".join(str(error).split())[:200]
-            return LostProcessError(
-                f"Another process of the training was lost ({reason}). {saved}", "Go on with `resume`."
-            )
-        return None
 
 
 def _peak_memory(device: torch.device) -> int:

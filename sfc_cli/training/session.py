@@ -18,9 +18,10 @@ from sfc_cli.files import is_same_or_below, write_text
 from sfc_cli.progress import Progress, Silent
 from sfc_cli.settings.locations import find_data
 from sfc_cli.settings.pretraining import PretrainingSettings
+from sfc_cli.training.checks import Validate
 from sfc_cli.training.data_inspection import inspect_data
 from sfc_cli.training.initial_weights import start_from
-from sfc_cli.training.loop import Outcome, Training, Validate
+from sfc_cli.training.loop import Outcome, Training
 from sfc_cli.training.loss_plot import LossPlot
 from sfc_cli.training.metrics import (
     MetricsFile,
