@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sfc_cli.commands.options import Debug
-from sfc_cli.settings.pretraining import Architecture, Decode, LastLayer, Precision, PretrainingSettings
+from sfc_cli.settings.pretraining import (
+    RECIPES,
+    Architecture,
+    Decode,
+    LastLayer,
+    Precision,
+    PretrainingSettings,
+    Recipe,
+    Schedule,
+)
 
 if TYPE_CHECKING:
     from sfc_cli.training.loop import Outcome
@@ -17,24 +26,52 @@ if TYPE_CHECKING:
 _DEFAULT = PretrainingSettings()
 _DATA = (
     "youtube-vos, another name from sfc.yaml, $SFC_DATA or ./data, or the path of a YouTube-VOS root, a "
-    "DAVIS root, or any tree of folders with images, where each folder is a video."
+    "DAVIS root, or any tree of folders with images, each of which is a video, and of video files."
 )
 
 
 def pretrain(
+    ctx: typer.Context,
     data: Annotated[str, typer.Option(help=_DATA)] = "youtube-vos",
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The folder of checkpoints and metrics.")
     ] = Path("runs/pretrain"),
+    recipe: Annotated[
+        Recipe,
+        typer.Option(
+            help="sfc, or its successor hvc: residual heads, a pseudo-dynamic term, and, unless given, "
+            + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in RECIPES["hvc"].items())
+            + "."
+        ),
+    ] = _DEFAULT.recipe,
     epochs: Annotated[int, typer.Option(help="Passes over the data.")] = _DEFAULT.epochs,
     batch_size: Annotated[int, typer.Option(help="Frames in a batch of one process.")] = _DEFAULT.batch_size,
     learning_rate: Annotated[
-        float, typer.Option(help="Adam's learning rate; it stays constant.")
+        float, typer.Option(help="Adam's learning rate, at its highest.")
     ] = _DEFAULT.learning_rate,
+    schedule: Annotated[
+        Schedule, typer.Option(help="Keep the learning rate, or let it fall along half a cosine to 0.")
+    ] = _DEFAULT.schedule,
+    warmup: Annotated[
+        int, typer.Option(help="Steps over which the learning rate rises at the start.")
+    ] = _DEFAULT.warmup,
+    weight_decay: Annotated[
+        float, typer.Option(help="Weight decay of the convolutions, as in AdamW.")
+    ] = _DEFAULT.weight_decay,
+    init: Annotated[
+        str | None,
+        typer.Option(
+            help="Start from a network: mini, imagenet18 or another name, or a checkpoint's path. "
+            "[default: random weights]"
+        ),
+    ] = _DEFAULT.init,
     crop_size: Annotated[int, typer.Option(help="The side of a view, in pixels.")] = _DEFAULT.crop_size,
     min_crop_area: Annotated[
         float, typer.Option(help="The smallest share of an image's area in a view.")
     ] = _DEFAULT.min_crop_area,
+    max_crop_area: Annotated[
+        float, typer.Option(help="The largest share of an image's area in a view.")
+    ] = _DEFAULT.max_crop_area,
     frames_per_video: Annotated[
         int,
         # The second name is an earlier one, still accepted.
@@ -90,11 +127,28 @@ def pretrain(
     ] = _DEFAULT.workers,
     decode: Annotated[Decode, typer.Option(help="What decodes JPEGs.")] = _DEFAULT.decode,
     save_every: Annotated[
-        int, typer.Option(help="Save after so many steps, and after each epoch.")
+        int, typer.Option(help="Save after so many steps, and after each epoch of more than a minute.")
     ] = _DEFAULT.save_every,
+    save_minutes: Annotated[
+        float, typer.Option(help="Save at least so often, in minutes.")
+    ] = _DEFAULT.save_minutes,
     check_every: Annotated[
         int, typer.Option(help="Propagate the bundled sample as a check after so many epochs; 0 for never.")
     ] = _DEFAULT.check_every,
+    validation: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Compute J&F on a data set in the DAVIS layout, a name or a path, as training goes on, and "
+            "keep the best network as best_fc.pth.",
+        ),
+    ] = None,
+    validation_split: Annotated[
+        str, typer.Option(help="The split of --validation; `all` for every annotated sequence.")
+    ] = "val",
+    validate_every: Annotated[
+        int, typer.Option(help="Validate after so many epochs, and after the last; 0 for never.")
+    ] = _DEFAULT.validate_every,
     max_unreadable: Annotated[
         int, typer.Option(help="Skip up to so many unreadable files; one more is an error.")
     ] = _DEFAULT.max_unreadable,
@@ -116,14 +170,21 @@ def pretrain(
     """Train the fine-grained network, without any labels.
 
     Writes pretrained_fc.pth, which `sfc propagate --fc PATH` reads, to <output>, with state.pt for --resume,
-    metrics.jsonl and settings.json. For several cards start it with `torchrun -m sfc_cli pretrain …`.
+    metrics.jsonl, settings.json and the loss as a picture, loss.png. For several cards start it with
+    `torchrun -m sfc_cli pretrain …`.
     """
     settings = PretrainingSettings(
+        recipe=recipe,
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
+        schedule=schedule,
+        warmup=warmup,
+        weight_decay=weight_decay,
+        init=init,
         crop_size=crop_size,
         min_crop_area=min_crop_area,
+        max_crop_area=max_crop_area,
         frames_per_video=frames_per_video,
         pos_radius=pos_radius,
         momentum=momentum,
@@ -140,9 +201,15 @@ def pretrain(
         decode=decode,
         compile=compile,
         save_every=save_every,
+        save_minutes=save_minutes,
         check_every=check_every,
+        validate_every=validate_every,
         max_unreadable=max_unreadable,
     )
+    of_recipe: dict[str, Any] = {
+        name: value for name, value in RECIPES[recipe].items() if not _is_given(ctx, name)
+    }
+    settings = replace(settings, **of_recipe)
 
     from sfc_cli.commands.displays import open_display
     from sfc_cli.core.ranks import read_ranks
@@ -158,11 +225,18 @@ def pretrain(
             resume=resume,
             overwrite=overwrite,
             wandb=wandb,
+            validation=validation,
+            validation_split=validation_split,
         )
         if read_ranks().leads:
             progress.say(_farewell(outcome), **asdict(outcome))
     if outcome.signal:
         raise typer.Exit(128 + outcome.signal)
+
+
+def _is_given(ctx: typer.Context, name: str) -> bool:
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name not in ("DEFAULT", "DEFAULT_MAP")
 
 
 def _farewell(outcome: Outcome) -> str:

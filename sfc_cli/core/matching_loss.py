@@ -39,6 +39,27 @@ def matching_loss(
     return -2 * (agreement / (counts + EPSILON)).mean()
 
 
+def mutual_loss(
+    query: Tensor, key: Tensor, query_boxes: Tensor, key_boxes: Tensor, radius: float = 0.5
+) -> Tensor:
+    """Score the same agreement as ``matching_loss``, and let both sides learn from it.
+
+    Args:
+        query: [B, C, h, w], unit vectors over C of one view.
+        key: [B, C, h, w], unit vectors over C of the other view; the gradient flows into it as well.
+        query_boxes: [B, 4], where the query view lies in its image: left, top, right, bottom in 0…1.
+        key_boxes: [B, 4], where the key view lies in the same image.
+        radius: As in ``matching_loss``.
+
+    Returns:
+        A scalar between −2 and 2, one direction of the loss.
+    """
+    from_query = matching_loss(query, key, query_boxes, key_boxes, radius)
+    # Of the same value, since a pair of cells is positive seen from either side; only its gradient is new.
+    from_key = matching_loss(key, query, key_boxes, query_boxes, radius)
+    return from_query + (from_key - from_key.detach())
+
+
 @torch.no_grad()
 def positive_sums(
     key: Tensor, query_boxes: Tensor, key_boxes: Tensor, radius: float

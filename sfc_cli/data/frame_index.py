@@ -1,6 +1,7 @@
 """The index of a training set: which folder is a video, and which of its frames can be used.
 
-Knows YouTube-VOS with its index file, DAVIS, and any folder tree of images. The data set is never written to.
+Knows YouTube-VOS with its index file, DAVIS, and any folder tree of images and video files. The data set is
+never written to.
 """
 
 from __future__ import annotations
@@ -13,19 +14,21 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from sfc_cli.data.image_formats import add_installed_formats, is_image_name, is_video_name
+from sfc_cli.data.video_frames import extract_frames, frames_folder
 from sfc_cli.errors import InputError
-from sfc_cli.files import is_inside_name, require_inside_name, write_text
+from sfc_cli.files import is_inside_name, is_same_or_below, require_inside_name, write_text
+from sfc_cli.progress import Progress, Silent
 from sfc_cli.settings.locations import user_cache_folder
 
 INDEX_NAME = "ytvos.csv"
 PUBLISHED_VIDEOS = 3471
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 
-_VERSION = 1
+_VERSION = 2
 _DAVIS_RESOLUTIONS = ("480p", "Full-Resolution", "1080p")
 # The full training set comes first: `train` holds every fifth frame only.
 _YOUTUBE_VOS_FOLDERS = ("train_all_frames/JPEGImages", "JPEGImages", "train/JPEGImages")
@@ -33,6 +36,7 @@ _YOUTUBE_VOS_FOLDERS = ("train_all_frames/JPEGImages", "JPEGImages", "train/JPEG
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 _TAIL = 4096
 _THREADS = 8
+_PART = "frames of videos"
 
 # A video's name, and the names of its frames.
 _Listed = tuple[str, tuple[str, ...]]
@@ -40,15 +44,17 @@ _Listed = tuple[str, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Video:
-    """One folder of frames.
+    """One folder of frames, or one video file.
 
     Args:
         name: Its path below the index's root.
         frames: File names in order.
+        folder: Where the frames of a video file lie, outside the data set; empty for a folder.
     """
 
     name: str
     frames: tuple[str, ...]
+    folder: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ class FrameIndex:
     Args:
         root: The folder that the videos' names start from.
         kind: ``YouTube-VOS``, ``DAVIS`` or ``folders``.
-        videos: The folders with at least one usable frame, in order.
+        videos: The folders and video files with at least one usable frame, in order.
         unreadable: Paths below the root and what is wrong with each.
         sizes: How many frames have each width and height.
         source: The index file read; empty if the folders were listed.
@@ -79,7 +85,7 @@ class FrameIndex:
     def path(self, video: int, frame: int) -> Path:
         """Return the file of a frame by the indices of its video and of itself in that video."""
         entry = self.videos[video]
-        return self.root / entry.name / entry.frames[frame]
+        return Path(entry.folder or self.root / entry.name) / entry.frames[frame]
 
     def fingerprint(self) -> str:
         """Return a digest of all names: equal for equal sets wherever they lie."""
@@ -89,14 +95,19 @@ class FrameIndex:
         return digest.hexdigest()[:16]
 
 
-def index_frames(root: Path) -> FrameIndex:
-    """Index a training set: a YouTube-VOS or DAVIS root, or any folder tree of images.
+def index_frames(root: Path, progress: Progress | None = None) -> FrameIndex:
+    """Index a training set: a YouTube-VOS or DAVIS root, or any folder tree of images and video files.
 
-    The first time every file's header is read; the result is kept in the user's cache folder and taken
-    from there until a folder or the index file changes.
+    The first time every file's header is read, and frames of every video file are written to the user's cache
+    folder; the result is kept there and taken from there until a folder, a video file or the index file
+    changes.
+
+    Args:
+        root: The data set.
+        progress: Hears of the video files.
 
     Raises:
-        InputError: If the folder is missing or has no usable image.
+        InputError: If the folder is missing or has no usable image or video.
     """
     if not root.is_dir():
         raise InputError(f"{root} is missing or not a folder.", "Check `data`.")
@@ -106,17 +117,22 @@ def index_frames(root: Path) -> FrameIndex:
     if cached is not None:
         return cached
     listed = read_index(source) if source else list(_listed_below(base))
-    count = sum(len(frames) for _, frames in listed)
+    files = [] if source else _video_files_below(base)
+    count = sum(len(frames) for _, frames in listed) + len(files)
     if not count:
-        raise InputError(f"No images below {base}.", "Each folder of images there becomes a video.")
-    index = _usable(base, kind, listed, str(source or ""))
+        raise InputError(
+            f"No images below {base}, and no video files.",
+            "Each folder of images and each video file there becomes a video.",
+        )
+    index = _with_video_files(_usable(base, kind, listed, str(source or "")), files, progress or Silent())
     if not index.videos:
         path, problem = index.unreadable[0]
         raise InputError(
-            f"None of the {count} images below {base} can be read; the first, {path}, is {problem}.",
+            f"None of the {count} images{' and videos' if files else ''} below {base} can be read; "
+            f"the first, {path}, is {problem}.",
             "Check `data`.",
         )
-    _write_cache(root, index, _stamps(root, source))
+    _write_cache(root, index, _stamps(root, [*files, *([source] if source else [])]))
     return index
 
 
@@ -198,9 +214,42 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit()
 
 
-def is_image_name(name: str) -> bool:
-    """Return whether a file name is that of an image; hidden files are not."""
-    return not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES
+def _video_files_below(base: Path) -> list[Path]:
+    return [folder / name for folder, names in _walk(base) for name in sorted(names) if is_video_name(name)]
+
+
+def _with_video_files(index: FrameIndex, files: list[Path], progress: Progress) -> FrameIndex:
+    """Add video files to an index; one that cannot be decoded is listed as unreadable."""
+    if not files:
+        return index
+    videos, unreadable = list(index.videos), list(index.unreadable)
+    sizes = Counter({(width, height): count for width, height, count in index.sizes})
+    progress.say(f"Frames of {len(files)} video files are taken once, to {frames_folder()}.")
+    progress.plan(len(files), "videos")
+    progress.begin(_PART, len(files))
+    for path in files:
+        name = path.relative_to(index.root).as_posix()
+        try:
+            folder = extract_frames(path)
+            frames = tuple(sorted(one.name for one in folder.iterdir()))
+            size, problem = probe_image(folder / frames[0]) if frames else (None, "without frames")
+        except InputError as error:
+            size, problem = None, f"a video that cannot be decoded: {error.message.rstrip('.')}"
+        except OSError as error:
+            size, problem = None, error.strerror or "not readable"
+        if size is None:
+            unreadable.append((name, problem))
+        else:
+            videos.append(Video(name, frames, str(folder)))
+            sizes[size] += len(frames)
+        progress.advance(_PART)
+    progress.finish(_PART, "")
+    return replace(
+        index,
+        videos=tuple(videos),
+        unreadable=tuple(unreadable),
+        sizes=tuple((width, height, count) for (width, height), count in sorted(sizes.items())),
+    )
 
 
 def _listed_below(base: Path) -> Iterator[_Listed]:
@@ -258,6 +307,7 @@ def probe_image(path: Path) -> tuple[tuple[int, int] | None, str]:
     """
     from PIL import Image
 
+    add_installed_formats()
     try:
         with path.open("rb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -287,12 +337,15 @@ def cache_file(root: Path) -> Path:
     return user_cache_folder() / "frames" / f"{digest}.json"
 
 
-def _stamps(root: Path, source: Path | None) -> dict[str, int]:
-    """Return the times of change of all folders, which files added, removed or renamed leave behind."""
-    stamps = {str(folder): folder.stat().st_mtime_ns for folder, _ in _walk(root)}
-    if source is not None:
-        stamps[str(source)] = source.stat().st_mtime_ns
-    return stamps
+def _stamps(root: Path, files: Iterable[Path]) -> dict[str, int]:
+    """Return the times of change of all folders, which files added, removed or renamed leave behind.
+
+    Args:
+        root: The data set.
+        files: Files whose own changes matter as well.
+    """
+    paths = [*(folder for folder, _ in _walk(root)), *files]
+    return {str(path): path.stat().st_mtime_ns for path in paths}
 
 
 def _write_cache(root: Path, index: FrameIndex, stamps: dict[str, int]) -> None:
@@ -312,7 +365,10 @@ def _read_cache(root: Path, base: Path) -> FrameIndex | None:
         if any(Path(path).stat().st_mtime_ns != stamp for path, stamp in content["stamps"].items()):
             return None
         stored = content["index"]
-        videos = tuple(Video(video["name"], tuple(video["frames"])) for video in stored["videos"])
+        videos = tuple(Video(one["name"], tuple(one["frames"]), one["folder"]) for one in stored["videos"])
+        folders = [Path(video.folder) for video in videos if video.folder]
+        if not all(is_same_or_below(one, frames_folder()) and one.is_dir() for one in folders):
+            return None
         # As a set, because the frames of most videos have the same names. "." is the root itself.
         names = {name for video in videos for name in (video.name, *video.frames)} - {"."}
         if not all(map(is_inside_name, names)):

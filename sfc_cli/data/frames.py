@@ -64,6 +64,11 @@ def quiet_opencv() -> Iterator[None]:
         set_level(level)
 
 
+def why_damaged(content: bytes) -> str:
+    """Return what is wrong with an encoded image, as far as its structure tells: nothing, mostly."""
+    return _damage_of_jpeg(content) if content.startswith(_JPEG_START) else ""
+
+
 def _damage_of_jpeg(content: bytes) -> str:
     """Follow a JPEG's markers to its end; return ``damaged``, ``truncated`` or nothing."""
     offset, in_scans = len(_JPEG_START), False

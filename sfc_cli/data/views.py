@@ -19,6 +19,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name that PyTorch's own code uses
 
+from sfc_cli.data.decoder_messages import captured_damage
+from sfc_cli.data.frames import why_damaged
+from sfc_cli.data.image_formats import add_installed_formats
 from sfc_cli.errors import InputError
 from sfc_cli.settings.pretraining import Decode
 
@@ -243,7 +246,7 @@ def read_content(path: Path) -> bytes:
     """Read an image file.
 
     Raises:
-        InputError: If it is missing, empty or a truncated JPEG.
+        InputError: If it is missing, empty, or a JPEG whose structure is damaged.
     """
     try:
         content = path.read_bytes()
@@ -251,9 +254,9 @@ def read_content(path: Path) -> bytes:
         raise InputError(f"Cannot read frame {path}: {error.strerror or error}.") from None
     if not content:
         raise InputError(f"Frame {path} is empty.")
-    # Decoders fill what a truncated JPEG lacks with grey and say nothing; the end marker tells.
-    if is_jpeg(content) and b"\xff\xd9" not in content[-4096:]:
-        raise InputError(f"Frame {path} is a truncated JPEG.")
+    # Decoders fill what a damaged JPEG lacks with grey and say nothing; the markers tell.
+    if damage := why_damaged(content):
+        raise InputError(f"Frame {path} is a {damage} JPEG.")
     return content
 
 
@@ -268,6 +271,7 @@ def image_size(content: bytes, path: Path) -> tuple[int, int]:
     Raises:
         InputError: If it is not an image.
     """
+    add_installed_formats()
     try:
         with Image.open(io.BytesIO(content)) as image:
             return image.size
@@ -302,11 +306,27 @@ def _decode_jpegs(encoded: list[Tensor], device: torch.device | str) -> list[Ten
 
 
 def _decode_with_opencv(content: bytes, path: Path, factor: int = 1) -> Tensor:
-    try:
-        flags = _FLAGS[factor] | cv2.IMREAD_IGNORE_ORIENTATION
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
-    except cv2.error:
-        image = None
+    flags = _FLAGS[factor] | cv2.IMREAD_IGNORE_ORIENTATION
+    with captured_damage() as damage:
+        try:
+            image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+        except cv2.error:
+            image = None
+    if damage:
+        raise InputError(f"Frame {path} is a damaged JPEG ({damage[0]}).")
     if image is None:
-        raise InputError(f"Frame {path} cannot be decoded as an image.")
+        return _decode_with_pillow(content, path)
     return torch.from_numpy(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)).permute(2, 0, 1)  # [3, H, W]
+
+
+def _decode_with_pillow(content: bytes, path: Path) -> Tensor:
+    """Decode what OpenCV does not know, such as HEIC; of an animation the first picture."""
+    add_installed_formats()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(content)) as image:
+                pixels = np.array(image.convert("RGB"))  # [H, W, 3]
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        raise InputError(f"Frame {path} cannot be decoded as an image.") from None
+    return torch.from_numpy(pixels).permute(2, 0, 1)  # [3, H, W]

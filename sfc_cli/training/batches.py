@@ -6,11 +6,13 @@ a restart, whatever the number of workers.
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,6 +26,8 @@ from sfc_cli.data.views import EncodedFrame, ViewPair, cut_on_device, make_views
 from sfc_cli.errors import InputError, UsageError
 from sfc_cli.evaluation.workers import available_cores
 from sfc_cli.settings.pretraining import PretrainingSettings
+from sfc_cli.training.failures import LostProcessError
+from sfc_cli.training.stopping import leave_signals_to_parent
 
 # Separates the stream of frame draws from that of crops, which use the same seed.
 _FRAMES, _CROPS = 0, 1
@@ -127,23 +131,26 @@ class Batch:
         boxes: float32 [B, 2, 4].
         paths: The file of each pair.
         unreadable: Files that were skipped, and why.
+        failure: Why there is nothing in the place of one of them; empty if all is well.
     """
 
     views: Tensor
     boxes: Tensor
     paths: list[str]
     unreadable: dict[str, str]
+    failure: str = ""
 
     def pin_memory(self) -> Batch:
         """Move the tensors to page-locked memory, from where a device copies them without waiting."""
-        return Batch(self.views.pin_memory(), self.boxes.pin_memory(), self.paths, self.unreadable)
+        views, boxes = self.views.pin_memory(), self.boxes.pin_memory()
+        return Batch(views, boxes, self.paths, self.unreadable, self.failure)
 
 
 @dataclass
 class Loaded:
-    """What a worker made of one request: a finished pair, or an encoded frame for the device."""
+    """What a worker made of one request: a finished pair, an encoded frame for the device, or nothing."""
 
-    content: ViewPair | EncodedFrame
+    content: ViewPair | EncodedFrame | None
     path: str
     unreadable: dict[str, str]
 
@@ -161,15 +168,13 @@ class ViewDataset(Dataset[Loaded]):
                 return Loaded(self._load(path, request.entropy), str(path), unreadable)
             except InputError as error:
                 unreadable[str(path)] = error.message
-        raise InputError(
-            f"{len(unreadable)} frames in a row cannot be read; the first: {next(iter(unreadable.values()))}",
-            "Check the data set's files.",
-        )
+        # Raised here, in a worker, the error would reach the user with this function's traceback.
+        return Loaded(None, str(request.path), unreadable)
 
     def _load(self, path: Path, entropy: tuple[int, ...]) -> ViewPair | EncodedFrame:
         settings = self._settings
         rng = np.random.default_rng(entropy)
-        area_share = (settings.min_crop_area, 1.0)
+        area_share = (settings.min_crop_area, settings.max_crop_area)
         if settings.decode == "nvjpeg":
             return read_encoded(path, rng, area_share)
         return make_views(
@@ -207,7 +212,8 @@ def load_batches(
         pin_memory=device.type == "cuda" and not on_device,
         worker_init_fn=_start_worker,
     )
-    batches: Iterator[Batch] = map(join, loader) if on_device else iter(loader)
+    loaded = _guarded(loader)
+    batches: Iterator[Batch] = map(_require_loaded, map(join, loaded) if on_device else loaded)
     return _ahead(batches, device) if device.type == "cuda" else batches
 
 
@@ -222,6 +228,11 @@ def worker_count(settings: PretrainingSettings, device: torch.device, local_proc
 
 def _join(loaded: list[Loaded], *, crop_size: int, device: torch.device) -> Batch:
     """Join what the workers made into a batch; encoded frames are decoded on the device first."""
+    nothing = [one for one in loaded if one.content is None]
+    if nothing:
+        why = next(iter(nothing[0].unreadable.values()))
+        failure = f"{len(nothing[0].unreadable)} frames in a row cannot be read; the first: {why}"
+        return Batch(torch.empty(0), torch.empty(0), [], {}, failure)
     pairs = [one.content for one in loaded if isinstance(one.content, ViewPair)]
     encoded = [one.content for one in loaded if isinstance(one.content, EncodedFrame)]
     if encoded:
@@ -234,11 +245,40 @@ def _join(loaded: list[Loaded], *, crop_size: int, device: torch.device) -> Batc
     )
 
 
+def _require_loaded(batch: Batch) -> Batch:
+    if batch.failure:
+        raise InputError(batch.failure, "Check the data set's files.")
+    return batch
+
+
 def _start_worker(_: int) -> None:
-    # The parent's handlers save a checkpoint; in a worker, SIGTERM must end it and Ctrl-C leave it alone.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Whoever signals the process group means the training, whose parent still needs frames for its last step.
+    leave_signals_to_parent()
     cv2.setNumThreads(0)
+
+
+def _guarded(loader: DataLoader[Loaded]) -> Iterator[Any]:
+    """Yield what a loader does, and name a worker that was killed; see ``LostProcessError``."""
+    # torch raises the death of a worker wherever the program is, in the middle of a step or of a save; it
+    # looks between two batches as well.
+    handler = signal.getsignal(signal.SIGCHLD) if hasattr(signal, "SIGCHLD") else None
+    batches = iter(loader)
+    if handler is not None:
+        with contextlib.suppress(ValueError):  # not the main thread, which has no handler either
+            signal.signal(signal.SIGCHLD, handler)
+    try:
+        yield from batches
+    except (RuntimeError, ConnectionError, EOFError, FileNotFoundError) as error:
+        text = " ".join(str(error).split())
+        is_of_worker = not isinstance(error, RuntimeError) or text.startswith(
+            ("DataLoader worker", "Pin memory")
+        )
+        if not (loader.num_workers and is_of_worker):
+            raise
+        raise LostProcessError(
+            f"A process that decodes frames was killed ({text}).",
+            "Often memory has run out: set `workers` lower, then go on with `resume`.",
+        ) from error
 
 
 def _ahead(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]:

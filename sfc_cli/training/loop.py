@@ -4,40 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import math
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from sfc_cli.core.correspondence import Correspondence, momentum_at
+from sfc_cli.core.correspondence import momentum_at
 from sfc_cli.core.ranks import Ranks
 from sfc_cli.data.frame_index import FrameIndex
 from sfc_cli.errors import InputError, SfcError
 from sfc_cli.settings.pretraining import PretrainingSettings
 from sfc_cli.training.batches import Batch, Plan, load_batches, worker_count
-from sfc_cli.training.checkpoints import (
-    NETWORK_NAME,
-    STATE_NAME,
-    Identity,
-    load_state,
-    save_network,
-    save_state,
-)
-from sfc_cli.training.metrics import StepRecord, Watcher
+from sfc_cli.training.checkpoints import Identity
+from sfc_cli.training.checks import Checks, QuickCheck, Validate
+from sfc_cli.training.failures import DivergedError, explain
+from sfc_cli.training.metrics import StepRecord, ValidationRecord, Watcher
+from sfc_cli.training.saving import Saver
+from sfc_cli.training.schedule import learning_rate_at
 from sfc_cli.training.stepping import Stepper, sum_over_ranks
+from sfc_cli.training.stopping import StopRequest
 
 Ending = Literal["finished", "steps", "signal"]
-
-
-class DivergedError(SfcError):
-    """The loss became NaN or infinite."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,14 +54,23 @@ class Outcome:
 
 @dataclass
 class _Pending:
-    """A step whose numbers may still be on their way from the device."""
+    """A step whose numbers may still be on their way from the device.
+
+    Args:
+        step: Steps taken, this one included.
+        local_loss: Of this process.
+        batches: What it was computed from.
+        data_seconds: How long it waited for them.
+        step_seconds: How long the rest took.
+        status: Loss and requests to stop, summed over all processes; None if one of them was lost before.
+    """
 
     step: int
     local_loss: Tensor
-    status: Tensor
     batches: list[Batch]
     data_seconds: float
-    step_seconds: float
+    step_seconds: float = 0.0
+    status: Tensor | None = None
 
 
 class Training:
@@ -82,6 +84,7 @@ class Training:
         ranks: This process among all.
         resume: Go on from the state in ``output`` if there is one.
         check: Scores the network after every ``check_every``-th epoch and the last; returns a line about it.
+        validate: Scores the network after every ``validate_every``-th epoch and the last.
 
     Raises:
         UsageError: If the settings do not fit the data or the device.
@@ -97,33 +100,40 @@ class Training:
         device: torch.device,
         ranks: Ranks = Ranks(),  # noqa: B008 - frozen
         resume: bool = False,
-        check: Callable[[Correspondence], str] | None = None,
+        check: QuickCheck | None = None,
+        validate: Validate | None = None,
     ) -> None:
         self.settings = settings
         self.plan = Plan(index, settings, ranks.world)
-        self._output = output
         self._device = device
         self._ranks = ranks
-        self._check = check
+        self._checks = Checks(settings, self.plan, check, validate)
         self.stepper = Stepper(settings, device, ranks)
-        self._identity = Identity(
+        identity = Identity(
             settings=settings,
             precision=self.stepper.precision,
             data=index.fingerprint(),
             world=ranks.world,
         )
-        self.step = 0
-        self.saved_step: int | None = None
-        if resume and (output / STATE_NAME).is_file():
-            self.step = load_state(
-                output / STATE_NAME, self._identity, self.stepper.model, self.stepper.optimizer
-            )
-            self.saved_step = self.step
+        self._saver = Saver(
+            output,
+            identity,
+            self.stepper,
+            steps_per_epoch=self.plan.steps_per_epoch,
+            writes=ranks.leads,
+        )
+        self.step, self.remark = self._saver.restore(self.plan.total_steps) if resume else (0, "")
         self.workers = worker_count(settings, device, ranks.local_world)
         self._watchers: Sequence[Watcher] = ()
         self._unreadable: dict[str, str] = {}
-        self._signal = 0
+        self._stop = StopRequest()
+        self._pending: deque[_Pending] = deque()
         self._checked_step = self.step
+
+    @property
+    def saved_step(self) -> int | None:
+        """The step of the last save; None without one."""
+        return self._saver.saved_step
 
     @property
     def stop_step(self) -> int:
@@ -132,18 +142,20 @@ class Training:
         return self.plan.total_steps if bound is None else min(bound, self.plan.total_steps)
 
     def run(self, watchers: Sequence[Watcher] = ()) -> Outcome:
-        """Train until the end, the bound or a signal, and save.
+        """Train until the end, the bound or a signal, and save; whatever goes wrong, save what there is.
 
         Raises:
-            DivergedError: If the loss becomes NaN or infinite.
+            DivergedError: If the loss or the weights become NaN or infinite.
+            LostProcessError: If a worker or another process of the training is killed.
             InputError: If too many files cannot be read or a checkpoint cannot be written.
         """
         self._watchers = watchers
-        with self._catching_signals():
+        with self._stop.caught(), self._rescuing():
             interrupted = self._train()
-        if self.saved_step != self.step or not (self._output / NETWORK_NAME).is_file():
-            self._save()
-        self._check_if_due()
+            if self.saved_step != self.step or not self._saver.network.is_file():
+                self._saver.save(self.step)
+            if not interrupted:
+                self._check_if_due()
         ending: Ending = "signal" if interrupted else "steps"
         if self.step >= self.plan.total_steps:
             ending = "finished"
@@ -151,8 +163,8 @@ class Training:
             ending=ending,
             step=self.step,
             total_steps=self.plan.total_steps,
-            network=self._output / NETWORK_NAME,
-            signal=self._signal,
+            network=self._saver.network,
+            signal=self._stop.number,
         )
 
     def _train(self) -> bool:
@@ -164,38 +176,54 @@ class Training:
             device=self._device,
             workers=self.workers,
         )
-        pending: _Pending | None = None
+        heard_early = False
         while self.step < self.stop_step:
-            current = self._take_step(batches)
+            self._take_step(batches)
             # One step late, so that the device is never waited for between two steps.
-            stop = pending is not None and self._settle(pending)
-            pending = current
-            if stop or self._due():
-                stop |= self._settle(pending)
-                pending = None
-                self._save()
+            stop = self._settle(keep=1) or heard_early
+            # Alone, nobody else has to stop after the same step.
+            stop |= self._ranks.world == 1 and self._stop.number != 0
+            save = self._saver.is_due(self.step) and self.step < self.plan.total_steps
+            if stop or save or self._checks.is_due(self.step):
+                # Only this process may be about to save; the others hear of this step after the next one.
+                heard_early = self._settle()
+                self._saver.save(self.step)
+                if stop:
+                    return True
                 self._check_if_due()
-            if stop:
-                return True
-        return pending is not None and self._settle(pending)
+        return self._settle() or heard_early
 
-    def _take_step(self, batches: Iterator[Batch]) -> _Pending:
+    def _take_step(self, batches: Iterator[Batch]) -> None:
         start = time.perf_counter()
         taken = [next(batches) for _ in range(self.settings.accumulate)]
         loaded = time.perf_counter()
+        self.stepper.set_learning_rate(learning_rate_at(self.step, self.plan.total_steps, self.settings))
         momentum = momentum_at(self.step, self.plan.total_steps, self.settings.momentum)
         loss = self.stepper.step(taken, momentum)
-        status = torch.stack([loss, torch.full_like(loss, float(self._signal != 0))])  # [2]
-        sum_over_ranks(status, self._ranks)
         self.step += 1
+        current = _Pending(self.step, loss, taken, loaded - start)
+        # From here on the step counts, even if another process is lost before it hears of it.
+        self._pending.append(current)
+        status = torch.stack([loss, torch.full_like(loss, float(self._stop.number != 0))])  # [2]
+        current.status = sum_over_ranks(status, self._ranks)
         if self._device.type == "cpu":
             loss.item()
-        return _Pending(self.step, loss, status, taken, loaded - start, time.perf_counter() - loaded)
+        current.step_seconds = time.perf_counter() - loaded
 
-    def _settle(self, pending: _Pending) -> bool:
+    def _settle(self, keep: int = 0) -> bool:
+        """Report all steps taken but the last ``keep``; return whether any process was asked to stop."""
+        stop = False
+        while len(self._pending) > keep:
+            stop |= self._report(self._pending.popleft())
+        return stop
+
+    def _report(self, pending: _Pending) -> bool:
         """Read a step's numbers, report them, and return whether any process was asked to stop."""
-        loss, stop = pending.status.tolist()
-        loss /= self._ranks.world
+        if pending.status is None:
+            loss, stop = pending.local_loss.item(), 0.0
+        else:
+            loss, stop = pending.status.tolist()
+            loss /= self._ranks.world
         if not math.isfinite(loss):
             raise self._diverged(pending)
         for batch in pending.batches:
@@ -224,13 +252,8 @@ class Training:
             if not math.isfinite(pending.local_loss.item())
             else "The files are those of another process."
         )
-        last = (
-            f"The last good checkpoint is {self._output / STATE_NAME}, of step {self.saved_step}."
-            if self.saved_step
-            else "There is no checkpoint yet."
-        )
         return DivergedError(
-            f"The loss became NaN or infinite at step {pending.step}. {where} {last}",
+            f"The loss became NaN or infinite at step {pending.step}. {where} {self._saver.last_good()}",
             "Lower `learning_rate`, or try `precision` fp32.",
         )
 
@@ -246,45 +269,58 @@ class Training:
                 "Repair the data set, or raise the limit.",
             )
 
-    def _due(self) -> bool:
-        return (
-            self.step % self.settings.save_every == 0 or self.step % self.plan.steps_per_epoch == 0
-        ) and self.step < self.plan.total_steps
-
-    def _save(self) -> None:
-        if self._ranks.leads:
-            model, optimizer = self.stepper.model, self.stepper.optimizer
-            save_state(self._output / STATE_NAME, self._identity, self.step, model, optimizer)
-            epoch = max(self.step - 1, 0) // self.plan.steps_per_epoch
-            save_network(self._output / NETWORK_NAME, self.settings, epoch, model, optimizer)
-        self.saved_step = self.step
-
     def _check_if_due(self) -> None:
-        every = self.settings.check_every
-        epoch, rest = divmod(self.step, self.plan.steps_per_epoch)
-        due = every and not rest and epoch and (epoch % every == 0 or self.step == self.plan.total_steps)
-        if due and self._check is not None and self._ranks.leads and self._checked_step != self.step:
-            self._checked_step = self.step
-            self._note(self._check(self.stepper.model))
+        if not self._ranks.leads or self._checked_step == self.step:
+            return
+        self._checked_step = self.step
+        if line := self._checks.check(self.step, self.stepper.model):
+            self._note(line)
+        scores = self._checks.validate(self.step, self.stepper.model, lambda: self._stop.number != 0)
+        if not scores:
+            return
+        score = sum(scores.values()) / len(scores)
+        is_best = self._saver.keep_best(score)
+        if is_best:
+            # The state has to know how good the best network is.
+            self._saver.save(self.step)
+        record = ValidationRecord(after_step=self.step, score=score, objects=scores, is_best=is_best)
+        for watcher in self._watchers:
+            watcher.on_validation(record)
 
     def _note(self, text: str) -> None:
         for watcher in self._watchers:
             watcher.on_note(text)
 
     @contextlib.contextmanager
-    def _catching_signals(self) -> Iterator[None]:
-        """Turn SIGTERM and Ctrl-C into a save and a stop after the current step; a second one is as usual."""
-
-        def remember(number: int, _: FrameType | None) -> None:
-            self._signal = number
-            signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
-
-        old = {number: signal.signal(number, remember) for number in (signal.SIGTERM, signal.SIGINT)}
+    def _rescuing(self) -> Iterator[None]:
+        """Save what there is when anything goes wrong, and say so in the error's own line."""
         try:
             yield
-        finally:
-            for number, handler in old.items():
-                signal.signal(number, handler)
+        except DivergedError:
+            raise
+        except Exception as error:
+            saved = self._save_what_there_is()
+            explained = explain(error, saved, self._ranks.world)
+            if explained is None:
+                if saved:
+                    self._note(saved)
+                raise
+            raise explained from error
+
+    def _save_what_there_is(self) -> str:
+        """Save all steps taken, and return what to tell about it."""
+        if not self._ranks.leads or not self.step:
+            return ""
+        if all(math.isfinite(pending.local_loss.item()) for pending in self._pending):
+            # The disk may be full, or another process gone: what counts is the state.
+            with contextlib.suppress(SfcError, OSError):
+                self._settle()
+            with contextlib.suppress(SfcError, OSError):
+                if self.saved_step != self.step:
+                    self._saver.save(self.step)
+        if self.saved_step == self.step:
+            return f"All {self.step:,} steps are saved in {self._saver.state}."
+        return self._saver.last_good()
 
 
 def _peak_memory(device: torch.device) -> int:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from sfc_cli.errors import InputError, UsageError
+from sfc_cli.files import unwritable, write_text
 from sfc_cli.progress import Progress
 
 METRICS_NAME = "metrics.jsonl"
@@ -52,11 +53,35 @@ class StepRecord:
         return max(self.data_seconds + self.step_seconds, 1e-9)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ValidationRecord:
+    """How well the network propagated the masks of a data set.
+
+    Args:
+        after_step: Steps taken before.
+        score: J&F, the mean over all objects, from 0 to 1.
+        objects: J&F of each object, ``<sequence>_<object>``.
+        is_best: Whether no validation of this training was better.
+    """
+
+    after_step: int
+    score: float
+    objects: Mapping[str, float]
+    is_best: bool
+
+    def __str__(self) -> str:
+        best = ", the best so far" if self.is_best else ""
+        return f"validation after step {self.after_step:,}: J&F {self.score:.4f}{best}"
+
+
 class Watcher(Protocol):
     """Anyone who wants to know how a training goes."""
 
     def on_step(self, record: StepRecord) -> None:
         """Take note of a step."""
+
+    def on_validation(self, record: ValidationRecord) -> None:
+        """Take note of a validation."""
 
     def on_note(self, text: str) -> None:
         """Take note of something worth a line: a skipped file, a quick check."""
@@ -86,6 +111,10 @@ class ProgressWatcher:
         self._recent.append(record)
         self._progress.advance(_PART, 1, self._line(record), **dataclasses.asdict(record))
 
+    def on_validation(self, record: ValidationRecord) -> None:
+        """Take note of a validation."""
+        self._progress.say(str(record), **dataclasses.asdict(record))
+
     def on_note(self, text: str) -> None:
         """Take note of something worth a line."""
         self._progress.say(text)
@@ -111,6 +140,9 @@ class ProgressWatcher:
 class MetricsFile:
     """Writes each step and note as a line of JSON.
 
+    The file is replaced as a whole when the first line is written, and appended to from then on: whenever a
+    kill comes, it has the lines of this run or those of the one before.
+
     Args:
         folder: The training's output folder.
         first_step: Steps taken before this run; lines of later steps, lost with a crash, are dropped.
@@ -121,18 +153,21 @@ class MetricsFile:
 
     def __init__(self, folder: Path, first_step: int) -> None:
         self._path = folder / METRICS_NAME
+        self._file: IO[str] | None = None
         try:
-            kept = _lines_up_to(self._path, first_step) if first_step else []
-            # A link of this name may lead to a file that is not the training's to empty.
-            self._path.unlink(missing_ok=True)
-            self._file = self._path.open("w", encoding="utf-8")
-            self._file.writelines(kept)
+            self._kept = "".join(_lines_up_to(self._path, first_step)) if first_step else ""
         except OSError as error:
-            raise InputError(f"Cannot write {self._path}: {error.strerror or error}.") from None
+            raise unwritable(self._path, error) from None
+        if not folder.is_dir():
+            raise InputError(f"Cannot write {self._path}: {folder} is missing or not a folder.")
 
     def on_step(self, record: StepRecord) -> None:
         """Take note of a step."""
         self._write(dataclasses.asdict(record))
+
+    def on_validation(self, record: ValidationRecord) -> None:
+        """Take note of a validation."""
+        self._write({"validation": dataclasses.asdict(record)})
 
     def on_note(self, text: str) -> None:
         """Take note of something worth a line."""
@@ -140,29 +175,42 @@ class MetricsFile:
 
     def close(self) -> None:
         """Finish."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
-    def _write(self, line: Mapping[str, Any]) -> None:
+    def _write(self, content: Mapping[str, Any]) -> None:
+        line = json.dumps(content) + "\n"
         try:
-            self._file.write(json.dumps(line) + "\n")
-            self._file.flush()
+            if self._file is None:
+                # A link of this name may lead to a file of somebody else: it is replaced, not followed.
+                write_text(self._path, self._kept + line)
+                self._file = self._path.open("a", encoding="utf-8")
+            else:
+                self._file.write(line)
+                self._file.flush()
         except OSError as error:
-            raise InputError(f"Cannot write {self._path}: {error.strerror or error}.") from None
+            raise unwritable(self._path, error) from None
+
+
+def read_metrics(folder: Path, last_step: int) -> Iterator[dict[str, Any]]:
+    """Yield what a training noted up to a step, in order."""
+    return map(json.loads, _lines_up_to(folder / METRICS_NAME, last_step))
 
 
 def _lines_up_to(path: Path, step: int) -> list[str]:
     if not path.is_file():
         return []
     kept = []
-    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             content = json.loads(line)
         # A crash may have cut the last line short.
         except ValueError:
             break
-        if content.get("step", 0) > step:
+        taken = content.get("step", 0) if isinstance(content, dict) else None
+        if not isinstance(taken, (int, float)) or taken > step:
             break
-        kept.append(line)
+        kept.append(line + "\n")
     return kept
 
 
@@ -184,6 +232,10 @@ class TensorBoardFile:
         for name in ("loss", "momentum", "images_per_second"):
             self._writer.add_scalar(name, getattr(record, name), record.step)
         self._writer.add_scalar("data_share", record.data_seconds / record.seconds, record.step)
+
+    def on_validation(self, record: ValidationRecord) -> None:
+        """Take note of a validation."""
+        self._writer.add_scalar("validation_jf", record.score, record.after_step)
 
     def on_note(self, text: str) -> None:
         """Take note of something worth a line."""
@@ -217,6 +269,10 @@ class WandbRun:
     def on_step(self, record: StepRecord) -> None:
         """Take note of a step."""
         self._run.log(dataclasses.asdict(record), step=record.step)
+
+    def on_validation(self, record: ValidationRecord) -> None:
+        """Take note of a validation."""
+        self._run.log({"validation_jf": record.score}, step=record.after_step)
 
     def on_note(self, text: str) -> None:
         """Take note of something worth a line."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from collections.abc import Sequence
@@ -11,17 +12,18 @@ import torch
 
 from sfc_cli.core.devices import resolve_device
 from sfc_cli.core.ranks import Ranks, joined, read_ranks
-from sfc_cli.data.frame_index import has_images, index_frames
-from sfc_cli.errors import InputError, SfcError, UsageError
+from sfc_cli.data.frame_index import index_frames
+from sfc_cli.errors import SfcError, UsageError
 from sfc_cli.files import is_same_or_below, write_text
 from sfc_cli.progress import Progress, Silent
 from sfc_cli.settings.locations import find_data
 from sfc_cli.settings.pretraining import PretrainingSettings
-from sfc_cli.training.checkpoints import NETWORK_NAME, STATE_NAME, clear_leftovers
+from sfc_cli.training.checks import Validate
 from sfc_cli.training.data_inspection import inspect_data
+from sfc_cli.training.initial_weights import start_from
 from sfc_cli.training.loop import Outcome, Training
+from sfc_cli.training.loss_plot import LossPlot
 from sfc_cli.training.metrics import (
-    METRICS_NAME,
     MetricsFile,
     ProgressWatcher,
     TensorBoardFile,
@@ -29,11 +31,11 @@ from sfc_cli.training.metrics import (
     Watcher,
     has_tensorboard,
 )
+from sfc_cli.training.output_folder import SETTINGS_NAME, claimed
 from sfc_cli.training.quick_check import quick_check
 from sfc_cli.training.stepping import leader_first, resolve_precision, restarted_by_torchrun
+from sfc_cli.training.validation import Validation
 from sfc_cli.version import __version__
-
-SETTINGS_NAME = "settings.json"
 
 
 class OutOfMemoryError(SfcError):
@@ -50,6 +52,8 @@ def pretrain(
     resume: bool = False,
     overwrite: bool = False,
     wandb: bool = False,
+    validation: str | None = None,
+    validation_split: str = "val",
 ) -> Outcome:
     """Train the fine-grained network and save it as ``pretrained_fc.pth`` in ``output``.
 
@@ -62,6 +66,8 @@ def pretrain(
         resume: Go on from ``output`` if it has a state, else start.
         overwrite: Start again though ``output`` has a state.
         wandb: Also report to Weights & Biases.
+        validation: The name or path of a data set in the DAVIS layout to compute J&F on; None for none.
+        validation_split: Its split.
 
     Raises:
         SfcError: If settings, data, device or checkpoints cannot be used; one of its children.
@@ -76,28 +82,34 @@ def pretrain(
     _check_decoder(settings, own_device)
     if own_device.type == "cuda":
         torch.cuda.set_device(own_device)
-    with joined(ranks, own_device):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(joined(ranks, own_device))
         resume |= restarted_by_torchrun()
         with leader_first(ranks):
             root = find_data(data, next_step=_how_to_get(data))
             if ranks.leads:
-                _claim(output, root, resume=resume, overwrite=overwrite)
-            index = index_frames(root)
+                stack.enter_context(claimed(output, root, resume=resume, overwrite=overwrite))
+            index = index_frames(root, progress)
             inspect_data(index, settings, progress)
         training = Training(
-            settings, index, output, device=own_device, ranks=ranks, resume=resume, check=quick_check
+            settings,
+            index,
+            output,
+            device=own_device,
+            ranks=ranks,
+            resume=resume,
+            check=quick_check,
+            validate=_validation(validation, validation_split, ranks),
         )
+        if not training.step and settings.init is not None:
+            progress.say(start_from(settings.init, training.stepper.model))
         watchers: Sequence[Watcher] = ()
         if ranks.leads:
             progress.say(_announcement(training, ranks, own_device))
             if resume:
-                progress.say(
-                    f"going on after step {training.step:,}"
-                    if training.step
-                    else "no state to resume: starting"
-                )
+                progress.say(_resumption(training))
             _write_settings(training, data, ranks, own_device, output)
-            watchers = _watchers(training, output, progress, wandb=wandb)
+            watchers = _watchers(training, output, root, progress, wandb=wandb)
         try:
             return training.run(watchers)
         except torch.OutOfMemoryError:
@@ -106,8 +118,25 @@ def pretrain(
                 f"Lower `batch_size` (now {settings.batch_size}) and raise `accumulate` by as much.",
             ) from None
         finally:
-            for watcher in watchers:
-                watcher.close()
+            _close(watchers)
+
+
+def _close(watchers: Sequence[Watcher]) -> None:
+    for watcher in watchers:
+        # What ended the training, such as a full disk, may end its reports as well; it is told already.
+        with contextlib.suppress(OSError):
+            watcher.close()
+
+
+def _validation(name: str | None, split: str, ranks: Ranks) -> Validate | None:
+    if name is None or not ranks.leads:
+        return None
+    return Validation(find_data(name), split).score
+
+
+def _resumption(training: Training) -> str:
+    going_on = f"going on after step {training.step:,}" if training.step else "no state to resume: starting"
+    return f"warning: {training.remark}\n{going_on}" if training.remark else going_on
 
 
 def _require_a_card_each(device: str, ranks: Ranks) -> None:
@@ -126,49 +155,6 @@ def _check_decoder(settings: PretrainingSettings, device: torch.device) -> None:
             f"`decode` nvjpeg needs a CUDA device; the device is {device}.",
             "Choose auto, opencv or torchvision.",
         )
-
-
-def _claim(output: Path, data_root: Path, *, resume: bool, overwrite: bool) -> None:
-    """Make the output folder ready.
-
-    Raises:
-        UsageError: If it has a training already, or a file of the data set would be overwritten.
-        InputError: If it cannot be written to.
-    """
-    state = output / STATE_NAME
-    if state.exists() and not resume and not overwrite:
-        raise UsageError(
-            f"{output} already has a training.",
-            "Go on with `resume`, start again with `overwrite`, or choose another `output`.",
-        )
-    if not state.exists():
-        _refuse_files_of_the_data(output, data_root)
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        clear_leftovers(output)
-        if overwrite and not resume:
-            state.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"Cannot write to {output}: {error.strerror or error}.", "Choose another `output`."
-        ) from None
-
-
-def _refuse_files_of_the_data(output: Path, data_root: Path) -> None:
-    """Refuse to write over a data set's own files; a new folder, or one without frames, may lie in it.
-
-    Raises:
-        UsageError: If ``output`` is a folder of frames of the data set, or above some, and has a file by the
-            name of one that a training writes.
-    """
-    if not is_same_or_below(output, data_root):
-        return
-    for name in (NETWORK_NAME, METRICS_NAME, SETTINGS_NAME):
-        if (output / name).exists() and has_images(output):
-            raise UsageError(
-                f"{output / name} is in the data set, and a training would write over it.",
-                "Choose another `output`.",
-            )
 
 
 def _how_to_get(data: str) -> str:
@@ -205,11 +191,18 @@ def _write_settings(training: Training, data: str, ranks: Ranks, device: torch.d
     write_text(output / SETTINGS_NAME, json.dumps(content, indent=2) + "\n")
 
 
-def _watchers(training: Training, output: Path, progress: Progress, *, wandb: bool) -> Sequence[Watcher]:
+def _watchers(
+    training: Training, output: Path, data_root: Path, progress: Progress, *, wandb: bool
+) -> Sequence[Watcher]:
     watchers: list[Watcher] = [MetricsFile(output, training.step)]
+    # Within the data set, the picture would be a frame of the next training.
+    if not is_same_or_below(output, data_root):
+        watchers.append(LossPlot(output, training.step))
     if wandb:
         watchers.append(WandbRun(output, dataclasses.asdict(training.settings)))
     if has_tensorboard():
         watchers.append(TensorBoardFile(output, training.step))
+    else:
+        progress.say("TensorBoard is not installed: no event files (`pip install 'sfc-cli[train]'`)")
     # Last, so that an error above leaves no half-drawn bar.
     return [*watchers, ProgressWatcher(progress, training.step, training.stop_step)]

@@ -57,7 +57,20 @@ def build_model(settings: PretrainingSettings) -> Correspondence:
             last_layer=settings.last_layer,
             hidden_channels=settings.hidden_channels,
             out_channels=settings.out_channels,
+            recipe=settings.recipe,
         )
+
+
+def make_optimizer(model: Correspondence, settings: PretrainingSettings) -> torch.optim.Adam:
+    """Build Adam over what is learned; weights of convolutions alone decay, apart from the gradient."""
+    learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if not settings.weight_decay:
+        return torch.optim.Adam(learned, lr=settings.learning_rate, fused=True)
+    groups = [
+        {"params": [one for one in learned if one.ndim > 1], "weight_decay": settings.weight_decay},
+        {"params": [one for one in learned if one.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
 
 
 class Stepper:
@@ -77,8 +90,10 @@ class Stepper:
             allow_tf32(self.precision != "fp32")
         self.model = build_model(settings).to(device).to(memory_format=torch.channels_last)
         # Adam is handed the tensors before wrapping, which replaces modules but shares their tensors.
-        learned = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-        self.optimizer = torch.optim.Adam(learned, lr=settings.learning_rate, fused=True)
+        self.optimizer = make_optimizer(self.model, settings)
+        # What a step changes before the optimizer's own, and how it was before the step.
+        self._moved: list[Tensor] = [*self.model.target_parameters(), *self.model.buffers()]
+        self._before = [tensor.detach().clone() for tensor in self._moved]
         self._wrapped = distribute(self.model, ranks, device, sync_batchnorm=settings.sync_batchnorm)
         if settings.compile:
             for module in self.model.children():
@@ -94,6 +109,17 @@ class Stepper:
         Returns:
             The mean loss, a scalar on the device without a gradient.
         """
+        with self._undone_if_broken_off():
+            total = self._find_gradients(batches, momentum)
+        self.optimizer.step()
+        return total
+
+    def set_learning_rate(self, learning_rate: float) -> None:
+        """Set the learning rate of the next steps."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+
+    def _find_gradients(self, batches: Sequence[Batch], momentum: float) -> Tensor:
         self.optimizer.zero_grad(set_to_none=True)
         total = torch.zeros((), device=self._device)
         for number, batch in enumerate(batches):
@@ -102,8 +128,21 @@ class Stepper:
                 loss = self._loss(batch, momentum if number == 0 else None) / len(batches)
                 loss.backward()
             total += loss.detach()
-        self.optimizer.step()
         return total
+
+    @contextlib.contextmanager
+    def _undone_if_broken_off(self) -> Iterator[None]:
+        """Put target and statistics back if a step ends early, as when another process is lost.
+
+        What is saved then is what there was after the last whole step.
+        """
+        torch._foreach_copy_(self._before, self._moved)
+        try:
+            yield
+        except BaseException:
+            with torch.no_grad():
+                torch._foreach_copy_(self._moved, self._before)
+            raise
 
     def _loss(self, batch: Batch, momentum: float | None) -> Tensor:
         first, second = (self._network_input(batch.views[:, view]) for view in (0, 1))  # [B, 3, S, S]

@@ -298,3 +298,29 @@ def test_pretrain__more_processes_than_cards(device: str, monkeypatch: pytest.Mo
             progress=Silent(),
             device=device,
         )
+
+
+def test_pretrain__takes_a_recipe_but_what_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_frames(tmp_path / "set" / "a")
+    monkeypatch.setattr("sfc_cli.training.session.has_tensorboard", lambda: False)
+    result = pretrain(
+        "--data", tmp_path / "set", "-o", "out", *TINY, "--steps", "1", "--recipe", "hvc", "--seed", "777"
+    )
+    assert result.exit_code == 0, result.output
+    assert "TensorBoard is not installed: no event files (`pip install 'sfc-cli[train]'`)" in result.output
+    settings = json.loads((tmp_path / "out" / "settings.json").read_text())
+    found = {
+        name: settings[name] for name in ("recipe", "pos_radius", "seed", "batch_size", "hidden_channels")
+    }
+    # The default, but typed: a recipe changes only what was left open.
+    assert found == {
+        "recipe": "hvc", "pos_radius": 0.1, "seed": 777, "batch_size": 2, "hidden_channels": 8,
+    }  # fmt: skip
+    assert (tmp_path / "out" / "loss.png").is_file()
+    assert load_encoder("out/pretrained_fc.pth").architecture == "resnet18"
+
+
+def test_pretrain__has_an_exit_code_for_a_loss_that_diverged(tmp_path: Path) -> None:
+    write_frames(tmp_path / "set" / "a")
+    line = one_line(pretrain("--data", tmp_path / "set", *TINY, "--learning-rate", "1e30"), 5)
+    assert "became NaN or infinite at step" in line

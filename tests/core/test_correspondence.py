@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sfc_cli.core.correspondence import Correspondence, momentum_at
+from sfc_cli.settings.pretraining import Recipe
 
 
 @pytest.fixture(autouse=True)
@@ -109,3 +110,23 @@ def test_correspondence__compares_unit_vectors(model: Correspondence) -> None:
         torch.testing.assert_close(maps.norm(dim=1), torch.ones(2, 4, 4))
     assert not model.project(pair[0]).requires_grad
     assert -4 <= model(pair, boxes, momentum=0.99).item() <= 4
+
+
+def test_correspondence__hvc_adds_a_term_that_its_flow_head_learns_from() -> None:
+    def loss_of(recipe: Recipe) -> tuple[float, Correspondence]:
+        torch.manual_seed(3)
+        model = Correspondence(last_layer="layer3", hidden_channels=16, out_channels=8, recipe=recipe)
+        views = torch.randn(2, 2, 3, 32, 32)
+        boxes = torch.tensor([[0, 0, 1, 1.0], [0.1, 0.2, 0.9, 1]])
+        loss = model((views[0], views[1]), (boxes, boxes), momentum=0.9, radius=0.1)
+        loss.backward()
+        return loss.item(), model
+
+    loss, model = loss_of("hvc")
+    assert -8 <= loss <= 8
+    assert model.flow is not None
+    assert model.flow.linear1.weight.grad.abs().sum() > 0
+    assert model.predictor.linear3.weight.grad.abs().sum() > 0
+    assert model.target_projector.linear1.weight.grad is None
+    # Published checkpoints have no such tensors.
+    assert not any("flow" in key or "linear3" in key for key in loss_of("sfc")[1].state_dict())

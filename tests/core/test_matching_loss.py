@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from sfc_cli.core import matching_loss as module
-from sfc_cli.core.matching_loss import matching_loss, positive_pairs
+from sfc_cli.core.matching_loss import matching_loss, mutual_loss, positive_pairs
 
 
 def loss_cell_by_cell(
@@ -129,3 +129,23 @@ def test_positive_pairs__has_rows_for_the_query() -> None:
     mask = positive_pairs(whole, corner, (4, 4), 0.5)[0]
     assert mask[0].all()  # the first query cell covers the whole key view
     assert not mask[10:].any()
+
+
+def test_mutual_loss__has_the_gradients_of_the_whole_affinity() -> None:
+    torch.manual_seed(0)
+    query, key = (
+        torch.nn.functional.normalize(torch.randn(2, 2, 4, 4), dim=1).requires_grad_() for _ in range(2)
+    )
+    boxes = (
+        torch.tensor([[0, 0, 1, 1.0], [0.1, 0.2, 0.9, 1]]),
+        torch.tensor([[0.1, 0, 0.8, 1.0], [0, 0.1, 0.9, 0.7]]),
+    )
+    loss = mutual_loss(query, key, *boxes, radius=0.5)
+    mask = positive_pairs(*boxes, (4, 4), 0.5).float()
+    affinity = torch.einsum("bci,bcj->bij", query.flatten(2), key.flatten(2))
+    expected = -2 * ((affinity * mask).sum((1, 2)) / (mask.sum((1, 2)) + 1e-6)).mean()
+    torch.testing.assert_close(loss, expected)
+    for found, wanted in zip(
+        torch.autograd.grad(loss, (query, key)), torch.autograd.grad(expected, (query, key)), strict=True
+    ):
+        torch.testing.assert_close(found, wanted)

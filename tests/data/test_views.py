@@ -207,3 +207,42 @@ def test_normalise__uses_the_published_statistics() -> None:
         (0.5086 / 0.2023, 0.5178 / 0.1994, 0.5535 / 0.2010),
     ]
     torch.testing.assert_close(normalise(views)[:, :, 0, 0], torch.tensor(expected))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a.png", "a.bmp", "a.webp", "a.tif", "a.gif", "a.jp2", "a.ppm", "a.tga", "a.pcx", "a.avif", "a.jfif"],
+)
+def test_make_views__decodes_every_format(tmp_path: Path, name: str) -> None:
+    pixels = np.full((40, 50, 3), (200, 100, 20), np.uint8)
+    try:
+        Image.fromarray(pixels).save(tmp_path / name)
+    except (KeyError, OSError, ValueError):
+        pytest.skip(f"this Pillow writes no {name}")
+    views = make_views(tmp_path / name, rng(), crop_size=16, area_share=(0.5, 1.0)).views
+    assert views.shape == (2, 16, 16, 3)
+    assert (views.float() - torch.tensor([200.0, 100, 20])).abs().max() < 12
+
+
+def spoiled(path: Path, start: float, change: bytes) -> Path:
+    content = bytearray(path.read_bytes())
+    at = int(len(content) * start)
+    content[at : at + len(change)] = change
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("change", [b"\0" * 200, b"\xff\xd8\xff\xe0" * 30, bytes(range(1, 255))])
+def test_make_views__names_a_jpeg_damaged_in_its_middle(
+    tmp_path: Path, change: bytes, capfd: pytest.CaptureFixture
+) -> None:
+    path = spoiled(photograph(tmp_path / "a.jpg", (200, 160)), 0.5, change)
+    with pytest.raises(InputError, match=r"a\.jpg is a damaged JPEG"):
+        make_views(path, rng(), crop_size=32, area_share=(0.5, 1.0))
+    assert capfd.readouterr().err == ""
+
+
+def test_make_views__takes_a_jpeg_with_needless_bytes(tmp_path: Path) -> None:
+    path = photograph(tmp_path / "a.jpg", (200, 160))
+    path.write_bytes(path.read_bytes()[:-2] + b"\0\0\0\0" + b"\xff\xd9")
+    assert make_views(path, rng(), crop_size=32, area_share=(0.5, 1.0)).views.shape == (2, 32, 32, 3)

@@ -22,12 +22,12 @@ class CrashingTraining(Training):
         return super()._take_step(*arguments)
 
 
-def main(frames: str, output: str) -> None:
+def main(frames: str, output: str, save_every: str = "1") -> None:
     torch.set_num_threads(1)
     session.Training = CrashingTraining
     settings = PretrainingSettings(
         epochs=2, batch_size=2, crop_size=32, last_layer="layer3", hidden_channels=8, out_channels=4,
-        workers=0, check_every=0, save_every=1, precision="fp32",
+        workers=0, check_every=0, save_every=int(save_every), precision="fp32",
     )  # fmt: skip
     session.pretrain(settings, data=frames, output=Path(output), progress=Lines(), device="cpu")
 

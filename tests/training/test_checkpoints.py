@@ -18,7 +18,14 @@ from sfc_cli.core.checkpoint_layouts import read_checkpoint
 from sfc_cli.core.correspondence import Correspondence
 from sfc_cli.core.encoders import load_encoder
 from sfc_cli.errors import InputError
-from sfc_cli.training.checkpoints import Identity, clear_leftovers, load_state, save_network, save_state
+from sfc_cli.training.checkpoints import (
+    Identity,
+    clear_leftovers,
+    load_latest_state,
+    load_state,
+    save_network,
+    save_state,
+)
 from sfc_cli.training.stepping import build_model
 
 Training = tuple[Correspondence, torch.optim.Adam]
@@ -186,4 +193,103 @@ def test_load_state__reads_a_state_with_the_earlier_name_of_a_setting(
     assert load_state(tmp_path / "state.pt", identity, model, optimizer) == 7
     other = dataclasses.replace(identity, settings=dataclasses.replace(identity.settings, frames_per_video=9))
     with pytest.raises(InputError, match="`frames_per_video` was 80, now 9"):
+        load_state(tmp_path / "state.pt", other, model, optimizer)
+
+
+def two_states(folder: Path, identity: Identity) -> Training:
+    model, optimizer = trained(identity)
+    for step in (3, 5):
+        save_state(folder / "state.pt", identity, step, model, optimizer, best_score=0.5)
+    return model, optimizer
+
+
+def edited(path: Path, **changes: object) -> None:
+    content = torch.load(path)
+    for name, value in changes.items():
+        content[name] = value
+    torch.save({name: value for name, value in content.items() if value is not None}, path)
+
+
+def flip_a_weight(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    # In the middle of the largest tensor, far from any header.
+    content[len(content) // 3] ^= 0x40
+    path.write_bytes(content)
+
+
+DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
+    "truncated": (lambda path: path.write_bytes(path.read_bytes()[:5000]), "truncated"),
+    "empty": (lambda path: path.write_bytes(b""), "empty"),
+    "flipped": (flip_a_weight, "does not fit its checksum"),
+    "no model": (lambda path: edited(path, model=None), "lacks model"),
+    "no step": (lambda path: edited(path, step=None), "lacks step"),
+    "step -5": (lambda path: edited(path, step=-5), "it is of step -5"),
+    "step 99,999": (lambda path: edited(path, step=99_999), "it is of step 99999 of 8"),
+    "step of text": (lambda path: edited(path, step="two"), "it is of step 'two'"),
+    "other tensors": (lambda path: edited(path, model={"a": torch.ones(1)}), "is damaged"),
+    "no random state": (lambda path: edited(path, random={}), "is damaged"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_load_latest_state__falls_back_to_the_one_before_by_name(
+    tmp_path: Path, identity: Identity, damage: str
+) -> None:
+    model, optimizer = two_states(tmp_path, identity)
+    spoil, reason = DAMAGES[damage]
+    spoil(tmp_path / "state.pt")
+    found = load_latest_state(tmp_path, identity, 8, model, optimizer)
+    assert (found.step, found.best_score) == (3, 0.5)
+    assert str(tmp_path / "state.pt") in found.remark
+    assert reason in found.remark
+    assert f"Going on from the one before, {tmp_path / 'state.previous.pt'}." in found.remark
+    assert "ownload" not in found.remark
+    (tmp_path / "state.previous.pt").write_bytes(b"nothing")
+    with pytest.raises(InputError, match=r"state\.pt .*state\.previous\.pt") as caught:
+        load_latest_state(tmp_path, identity, 8, model, optimizer)
+    assert "`overwrite`" in caught.value.hint
+
+
+def test_load_latest_state__finds_the_one_before_alone_or_none(tmp_path: Path, identity: Identity) -> None:
+    model, optimizer = two_states(tmp_path, identity)
+    assert load_latest_state(tmp_path, identity, 8, model, optimizer).step == 5
+    (tmp_path / "state.pt").unlink()
+    assert load_latest_state(tmp_path, identity, 8, model, optimizer).step == 3
+    (tmp_path / "state.previous.pt").unlink()
+    assert load_latest_state(tmp_path, identity, 8, model, optimizer).step == 0
+
+
+def test_load_latest_state__does_not_take_other_settings_for_damage(
+    tmp_path: Path, identity: Identity
+) -> None:
+    model, optimizer = two_states(tmp_path, identity)
+    with pytest.raises(InputError, match="processes was 1, now 2"):
+        load_latest_state(tmp_path, dataclasses.replace(identity, world=2), 8, model, optimizer)
+
+
+def test_save_state__gives_up_the_oldest_state_for_the_newest(
+    tmp_path: Path, identity: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, optimizer = two_states(tmp_path, identity)
+
+    def full_while_three_lie_there(_: int) -> None:
+        if (tmp_path / "state.previous.pt").exists():
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full_while_three_lie_there)
+    save_state(tmp_path / "state.pt", identity, 7, model, optimizer)
+    assert [path.name for path in tmp_path.iterdir()] == ["state.pt"]
+    assert load_state(tmp_path / "state.pt", identity, model, optimizer) == 7
+
+
+def test_load_state__reads_one_without_the_settings_of_today(tmp_path: Path, identity: Identity) -> None:
+    model, optimizer = trained(identity)
+    save_state(tmp_path / "state.pt", identity, 7, model, optimizer)
+    content = torch.load(tmp_path / "state.pt")
+    for name in ("schedule", "warmup", "weight_decay", "init", "max_crop_area", "save_minutes"):
+        del content["settings"][name]
+    torch.save(content, tmp_path / "state.pt")
+    assert load_state(tmp_path / "state.pt", identity, model, optimizer) == 7
+    other = dataclasses.replace(identity, settings=dataclasses.replace(identity.settings, schedule="cosine"))
+    with pytest.raises(InputError, match="`schedule` was constant, now cosine"):
         load_state(tmp_path / "state.pt", other, model, optimizer)

@@ -39,8 +39,12 @@ def test_metrics_file__drops_lines_of_steps_that_were_lost(tmp_path: Path) -> No
 
 def test_metrics_file__starts_again_at_step_zero(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_text('{"step": 9}\n')
-    MetricsFile(tmp_path, 0).close()
-    assert (tmp_path / "metrics.jsonl").read_text() == ""
+    again = MetricsFile(tmp_path, 0)
+    # A kill before the first step leaves what there was.
+    assert (tmp_path / "metrics.jsonl").read_text() == '{"step": 9}\n'
+    again.on_step(record(1))
+    assert [json.loads(line)["step"] for line in (tmp_path / "metrics.jsonl").open()] == [1]
+    again.close()
 
 
 def test_metrics_file__names_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
