@@ -183,7 +183,7 @@ class SettingsChoice:
 
 
 # The paper's settings for both networks together and those of every single network; of the bundled network
-# the best of those tried on held-out sequences (its card tells how).
+# the best of those tried on held-out sequences with its forerunner (benchmarks/README.md).
 PRESETS: dict[str, PropagationSettings] = {
     "sfc": PropagationSettings(top_k=15, radius=15.0, temperature=0.1),
     "single": PropagationSettings(top_k=10, radius=12.0, temperature=0.05),
