@@ -28,6 +28,7 @@ def propagate(
     every: own.Every = None,
     size: own.Size = None,
     fps: own.Fps = None,
+    strict_video: own.StrictVideo = False,
     data: own.DataSet = None,
     split: own.DataSplit = None,
     sequences: options.Sequences = None,
@@ -100,7 +101,9 @@ def propagate(
         if clip:
             # The published procedure never enlarges; a size that was typed is meant either way.
             enlarge = size is not None or protocol != "published"
-            video = _open_video(clip, mask or [], both_ways, start, end, every, size, enlarge, fps)
+            video = _open_video(
+                clip, mask or [], both_ways, start, end, every, size, enlarge, fps, strict_video
+            )
             run = Run.over_video(video, output=output, networks=networks)
             remarks, masks = video.remarks(), run.results.masks(video.sequence.name)
         else:
@@ -135,6 +138,7 @@ def _open_video(
     size: int | None,
     enlarge: bool,
     fps: float | None,
+    strict_video: bool,
 ) -> OwnVideo:
     from sfc_cli.data.videos import Selection, parse_moment
     from sfc_cli.inference.own_video import FrameMask, open_own_video
@@ -151,6 +155,7 @@ def _open_video(
         size=DEFAULT_SIZE if size is None else size or None,
         enlarge=enlarge,
         frames_per_second=fps,
+        strict_video=strict_video,
     )
 
 

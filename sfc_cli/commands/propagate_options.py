@@ -82,8 +82,13 @@ Fps = Annotated[
     typer.Option("--fps", metavar="RATE", help="Images: frames per second. [default: 24]"),
 ]
 
+StrictVideo = Annotated[
+    bool,
+    typer.Option("--strict-video", help="Video: refuse a file of which a part cannot be decoded."),
+]
+
 # The parameters that only a video of one's own has.
-VIDEO_OPTIONS = frozenset({"mask", "both_ways", "start", "end", "every", "fps"})
+VIDEO_OPTIONS = frozenset({"mask", "both_ways", "start", "end", "every", "fps", "strict_video"})
 
 DataSet = Annotated[
     str | None,

@@ -84,7 +84,7 @@ class OwnVideo:
 
     def remarks(self) -> list[str]:
         """Return the legend of each mask and what was decided in reading it, one line each."""
-        lines = []
+        lines = [f"{self.video.source}: {remark}" for remark in self.video.remarks()]
         for mask in self.masks:
             colours = ", ".join(
                 f"object {identity} #{red:02x}{green:02x}{blue:02x}"
@@ -116,6 +116,7 @@ def open_own_video(
     size: int | None = None,
     enlarge: bool = True,
     frames_per_second: float | None = None,
+    strict_video: bool = False,
 ) -> OwnVideo:
     """Open a video and read its masks.
 
@@ -127,6 +128,7 @@ def open_own_video(
         size: The short side that frames are resized to for the networks, in pixels; None for their own.
         enlarge: Frames that are smaller than that are enlarged; otherwise they stay as they are.
         frames_per_second: Of images.
+        strict_video: Refuse a video file of which a part cannot be decoded.
 
     Raises:
         UsageError: If a choice is impossible.
@@ -135,7 +137,10 @@ def open_own_video(
     if not masks:
         raise UsageError("A video needs a mask to start from.", "Give at least one of `masks`.")
     video = open_video(
-        sources, frames_per_second=frames_per_second, allow_truncated=selection.end is not None
+        sources,
+        frames_per_second=frames_per_second,
+        masks=[mask.path for mask in masks],
+        strict_video=strict_video,
     )
     must_count = video.is_exact or both_ways or len(masks) > 1 or masks[0].frame is not None
     stamps = video.stamps(selection) if must_count else None

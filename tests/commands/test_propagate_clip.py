@@ -314,7 +314,7 @@ def test_clip__a_truncated_video(first: Path) -> None:
     video = write_video(Path("clip.avi"), make_frames(30), "MJPG")
     content = video.read_bytes()
     video.write_bytes(content[: len(content) // 2])
-    _refuse(_run(video, "--mask", first), 3, "truncated", "--end")
+    _refuse(_run(video, "--mask", first, "--strict-video"), 3, "announces 30 frames", "--strict-video")
     result = _run(video, "--mask", first, "--end", "5", "--output", "out")
     assert result.exit_code == 0, result.output
     assert len(_masks("clip")) == 5
