@@ -29,9 +29,9 @@ def convert(
     to: Annotated[
         Literal["davis", "overlay", "coco", "zip", "frame"],
         typer.Option(
-            help="davis: indexed PNGs; overlay: JPEGs of frames blended with their masks; coco: one JSON "
-            "file of run-length encoded masks; zip: a checked submission to a benchmark's server; frame: one "
-            "frame of a video as a PNG, to paint a mask on."
+            help="davis: indexed PNGs; overlay: JPEGs of frames blended with their masks, or a film if "
+            "--data is your own video; coco: one JSON file of run-length encoded masks; zip: a checked "
+            "submission to a benchmark's server; frame: one frame of a video as a PNG, to paint a mask on."
         ),
     ] = "davis",
     at: Annotated[
@@ -43,8 +43,9 @@ def convert(
     data: Annotated[
         str | None,
         typer.Option(
-            help="The masks' data set, by name or path, for names, sizes and frames. The released script's "
-            "files and overlays need it; a submission is checked against it."
+            help="The masks' data set, by name or path, for names, sizes and frames; for --to overlay also "
+            "your own video. The released script's files and overlays need it; a submission is checked "
+            "against it."
         ),
     ] = None,
     split: Split = "val",
@@ -64,6 +65,7 @@ def convert(
     must have its size already.
     """
     from sfc_cli.conversion import convert_masks
+    from sfc_cli.conversion.overlay_films import is_clip
     from sfc_cli.data.davis import DavisDataset
     from sfc_cli.settings.locations import find_data
 
@@ -73,6 +75,9 @@ def convert(
         return
     if at is not None:
         raise UsageError(f"--at {at} is for --to frame alone.", "Leave it out.")
+    if to == "overlay" and data is not None and is_clip(data):
+        _render_film(source, output, data)
+        return
     dataset = None
     if data is not None:
         # YouTube-VOS keeps its sequences without a folder for the resolution.
@@ -82,6 +87,15 @@ def convert(
     for remark in done.remarks:
         typer.echo(f"warning: {remark}", err=True)
     typer.echo(f"{done.masks} masks of {done.sequences} sequences: {output}")
+
+
+def _render_film(source: Path, output: Path, clip: str) -> None:
+    from sfc_cli.conversion.overlay_films import render_film
+
+    made = render_film(source, output, clip)
+    for remark in made.remarks:
+        typer.echo(f"warning: {remark}", err=True)
+    typer.echo(f"{made.frames} frames: {made.path}")
 
 
 def _write_frame(source: Path, output: Path, at: str | None) -> None:

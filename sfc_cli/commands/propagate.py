@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from sfc_cli.inference.own_video import OwnVideo
 
 DEFAULT_DATA = "davis"
+# What the lines at the end of a run begin with.
+_LABELS = {
+    "masks": "Masks",
+    "overlay": "Overlay",
+    "cutout": "Cut-outs",
+    "soft": "Soft labels",
+    "objects": "Table of objects",
+}
 
 
 def propagate(
@@ -37,7 +45,8 @@ def propagate(
     checkpoints: Checkpoints = None,
     output: own.Output = None,
     overlay: own.Overlay = None,
-    cutout: own.Cutout = False,
+    cutout: own.Cutout = None,
+    audio: own.Audio = False,
     soft: own.Soft = False,
     top_k: own.TopK = None,
     radius: own.Radius = None,
@@ -57,6 +66,7 @@ def propagate(
     precision: own.PrecisionName = "exact",
     overwrite: own.Overwrite = False,
     json: own.JsonLines = False,
+    quiet: own.Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
@@ -68,6 +78,10 @@ def propagate(
     command again.
     """
     _require_one_subject(clip, mask, {"--data": data, "--split": split, "--sequences": sequences}, ctx)
+
+    if not (json or quiet):
+        # At once: what follows takes seconds to load.
+        typer.echo(f"Opening {clip[0] if clip else data or DEFAULT_DATA} …", err=True)
 
     from sfc_cli.commands.displays import open_display
     from sfc_cli.inference.networks import NetworkChoice
@@ -97,7 +111,7 @@ def propagate(
         backend=backend,
         precision=precision,
     )
-    with open_display(ctx.command, json_lines=json) as progress:
+    with open_display(ctx.command, json_lines=json, quiet=quiet) as progress:
         if clip:
             # The published procedure never enlarges; a size that was typed is meant either way.
             enlarge = size is not None or protocol != "published"
@@ -105,7 +119,7 @@ def propagate(
                 clip, mask or [], both_ways, start, end, every, size, enlarge, fps, strict_video
             )
             run = Run.over_video(video, output=output, networks=networks)
-            remarks, masks = video.remarks(), run.results.masks(video.sequence.name)
+            remarks, sequence = video.remarks(), video.sequence.name
         else:
             names = options.parse_names(sequences)
             run = Run.over_dataset(
@@ -116,16 +130,19 @@ def propagate(
                 output=output,
                 networks=networks,
             )
-            remarks, masks = [], run.results.root
+            remarks, sequence = [], None
         if run.ranks.leads:
             for line in (run.describe(), *remarks):
                 progress.say(line)
-        choice = OutputChoice(overlay=overlay, cutout=cutout, soft=soft, objects=bool(clip))
+        choice = OutputChoice(overlay=overlay, cutout=cutout, soft=soft, objects=bool(clip), audio=audio)
         run.execute(progress, choice, overwrite=overwrite)
+        written = run.results.written(sequence, choice)
+        lines = [f"{_LABELS[kind]}: {path}" for kind, path in written.items()]
         if json and run.ranks.leads:
-            progress.say(f"Masks: {masks}", masks=str(masks))
-    if run.ranks.leads and not json:
-        typer.echo(f"Masks: {masks}")
+            facts = {kind: str(path) for kind, path in written.items()}
+            progress.say("\n".join(lines), **facts)
+    if run.ranks.leads and not (json or quiet):
+        typer.echo("\n".join(lines))
 
 
 def _open_video(
@@ -184,6 +201,7 @@ def _require_one_subject(
     if not mask:
         raise UsageError(
             f"The video {clip[0]} has no mask to start from.",
-            "Paint the objects of its first frame and give the file: --mask FILE. "
-            "(A data set is named by --data.)",
+            f"Write its first frame (sfc convert {clip[0]} first.png --to frame), paint every object in a "
+            f"colour of its own on black, and give that file: sfc propagate {clip[0]} --mask FILE. (A data "
+            "set is named by --data.)",
         )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import math
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sfc_cli.core.manifest import sha256_of
+from sfc_cli.data.film import FilmBasis, Sound
 from sfc_cli.data.painted_masks import PaintedMask, read_painted_masks
 from sfc_cli.data.videos import FrameStamp, Selection, Video, open_video, parse_moment
 from sfc_cli.data.videos.selection import TOLERANCE
@@ -20,6 +23,8 @@ from sfc_cli.inference.propagator import Size
 from sfc_cli.inference.sequences import FrameSequence, SelectedFrames, scaled
 
 # What may be a frame before the colon: anything else, a drive's letter for instance, belongs to the path.
+_ADDRESS = re.compile(r"(^|:)[A-Za-z][A-Za-z0-9+.-]+://", re.ASCII)
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]", re.ASCII)
 _FRAME = re.compile(r"(\d[\d.:]*s?|\d+)")
 
 
@@ -43,6 +48,8 @@ class FrameMask:
             UsageError: If no file is named.
         """
         path = Path(text).expanduser()
+        if not path.exists():
+            _refuse_elsewhere(text)
         parts = text.split(":")
         splits = [(":".join(parts[:cut]), ":".join(parts[cut:])) for cut in range(1, len(parts))]
         found = [(frame, rest) for frame, rest in splits if frame and Path(rest).expanduser().is_file()]
@@ -79,7 +86,7 @@ class OwnVideo:
         seen = f", seen at {_pixels(self.sequence.resized)}" if self.sequence.resized else ""
         return (
             f"{self.video.source}: {'an unknown number of' if frames is None else frames} frames of "
-            f"{_pixels(self.video.size)}, {self.sequence.frames_per_second:.4g} a second{seen}"
+            f"{_pixels(self.video.size)}, {self.sequence.basis.frames_per_second:.4g} a second{seen}"
         )
 
     def remarks(self) -> list[str]:
@@ -160,7 +167,11 @@ def open_own_video(
         both_ways=both_ways,
         resized=scaled(video.size, size, enlarge=enlarge),
         antialias=True,
-        frames_per_second=_rate(video, selection),
+        basis=FilmBasis(
+            frames_per_second=_rate(video, selection),
+            pixel_aspect=video.pixel_aspect,
+            sound=None if video.sound_origin is None else Sound(path=video.source, origin=video.sound_origin),
+        ),
         takes_masks=True,
         expected=_expected(video, selection, stamps, 0 if both_ways else anchors.first),
         inputs=(*video.files, *(mask.path for mask in masks)),
@@ -174,6 +185,31 @@ def open_own_video(
         "both_ways": both_ways,
     }
     return OwnVideo(sequence=sequence, video=video, masks=read, identity=identity)
+
+
+def _refuse_elsewhere(text: str) -> None:
+    """Refuse what is typed like a file but leads elsewhere.
+
+    Raises:
+        UsageError: If it is an address, a pattern, or a path of Windows on another system.
+    """
+    if _ADDRESS.search(text):
+        raise UsageError(
+            f"`masks` {text!r} is an address, and masks are read from this machine.",
+            "Download it first, then give the file.",
+        )
+    if _DRIVE.match(text):
+        raise UsageError(
+            f"`masks` {text!r} is missing.",
+            "It reads like a path of Windows; check it, and quote it if it has spaces."
+            if os.name == "nt"
+            else "It is a path of Windows: give the file's path on this machine.",
+        )
+    if glob.has_magic(text):
+        raise UsageError(
+            f"`masks` {text!r} is a pattern or has brackets, and no file is named so.",
+            "Give one file, and repeat the option for more.",
+        )
 
 
 def find_frames(masks: Sequence[FrameMask], stamps: Sequence[FrameStamp], video: Video) -> list[int]:

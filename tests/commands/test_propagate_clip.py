@@ -97,7 +97,7 @@ def test_clip__video_and_folder_of_its_decoded_frames_give_the_same_masks(first:
     from_video = _masks("phone clip é")
     shutil.rmtree("out")
     result = _propagate("decoded", "--mask", first)
-    assert result.stdout == "Masks: out/decoded\n"
+    assert result.stdout == "Masks: out/decoded\nTable of objects: out/objects.csv\n"
     from_folder = _masks("decoded")
     assert list(from_video) == list(from_folder) == [f"{number:05d}" for number in range(FRAMES)]
     for stem, mask in from_video.items():

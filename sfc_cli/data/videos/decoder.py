@@ -133,6 +133,11 @@ class Decoder:
         return len(_moving(self._container))
 
     @property
+    def has_sound(self) -> bool:
+        """Whether the file has sound."""
+        return bool(self._container.streams.audio)
+
+    @property
     def pixel_aspect(self) -> Any:
         """How much wider a stored pixel is than high, as a fraction."""
         return self._stream.sample_aspect_ratio or self.context.sample_aspect_ratio or 1

@@ -202,6 +202,7 @@ class Video(abc.ABC):
         count: How many frames there are; None if a video file does not say.
         is_exact: Whether ``count`` was counted, not announced.
         pixel_aspect: How much wider a pixel is than high; frames and masks are in stored pixels all the same.
+        sound_origin: When the first frame is shown by the clock of the file's sound; None without sound.
     """
 
     name: str
@@ -212,6 +213,7 @@ class Video(abc.ABC):
     count: int | None
     is_exact: bool
     pixel_aspect: Fraction = Fraction(1)
+    sound_origin: float | None = None
 
     def remarks(self) -> list[str]:
         """Return what was decided in opening the video, a line each."""

@@ -55,6 +55,7 @@ class VideoFile(Video):
             if first is None:
                 raise _no_frame(path, decoder)
             self._first_time = first.time
+            self.sound_origin = first.time if decoder.has_sound else None
             self._turn = turn_of(first.picture)
             self._require_convertible(first)
             self.size = self._pixels(RgbConverter(), first, 0, is_first=True).shape[:2]
