@@ -120,7 +120,7 @@ def test_film_writer__transparency(tmp_path: Path, kind: FilmKind, name: str, de
         stream = container.streams.video[0]
         context.extradata = stream.codec_context.extradata
         found = [
-            frame.to_ndarray(format="rgba")
+            frame.to_ndarray(format="rgba", src_colorspace=1, dst_colorspace=5)
             for packet in container.demux(stream)
             for frame in context.decode(packet)
         ]

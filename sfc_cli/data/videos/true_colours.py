@@ -32,9 +32,10 @@ _MATRIX_NAMES = {
 }
 # The matrices that follow from primaries: BT.709, SMPTE 170M and 240M, BT.2020.
 _OF_PRIMARIES = {1: _BT709, 6: _SMPTE240M, 7: _SMPTE240M, 9: _BT2020}
-# What swscale calls the matrices that it cannot take from the frame itself.
-_ITU709, _ITU601, _CS_SMPTE240M, _CS_BT2020 = 1, 5, 7, 9
-_SWSCALE_NAMES = {_BT709: _ITU709, _SMPTE240M: _CS_SMPTE240M, _BT2020: _CS_BT2020}
+# What swscale calls matrices.
+_ITU709, _ITU601 = 1, 5
+# FCC among them, which is 4; all others are BT.601 to it.
+_SAME_IN_SWSCALE = frozenset((_BT709, 4, _SMPTE240M, _BT2020))
 _FULL_RANGE = 2
 _HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 _FIXED_POINT = 1 << 16
@@ -107,17 +108,16 @@ class RgbConverter:
         Raises:
             ValueError: If FFmpeg cannot convert its pixel format.
         """
-        declared, matrix = int(picture.colorspace), _matrix_of(picture)
+        matrix = _matrix_of(picture)
         if matrix == _YCGCO and _has_chroma(picture):
             pixels = "yuvj444p" if picture.format.name.startswith("yuvj") else "yuv444p"
             return turn.apply(_from_ycgco(self._reformat(picture, pixels, _ITU709, _ITU709)))
-        source = None if matrix == declared else _SWSCALE_NAMES.get(matrix, _ITU601)
-        if not _has_chroma(picture) and declared not in _CONVERTED:
-            source = _ITU601
-        rgb = self._reformat(picture, "rgb24", source, None)
+        source = matrix if matrix in _SAME_IN_SWSCALE else _ITU601
+        # Said even where the frame says it: older PyAV converts by the default if both are left out.
+        rgb = self._reformat(picture, "rgb24", source, _ITU601)
         return turn.apply(np.asarray(rgb.to_ndarray(), np.uint8))
 
-    def _reformat(self, picture: Picture, pixels: str, source: int | None, target: int | None) -> Picture:
+    def _reformat(self, picture: Picture, pixels: str, source: int, target: int) -> Picture:
         try:
             return self._reformatter.reformat(
                 picture,
