@@ -234,7 +234,16 @@ class Decoder:
 
 
 class NoPicturesError(Exception):
-    """A media file has no pictures that can be decoded; its text says why."""
+    """A media file has no pictures that can be decoded.
+
+    Args:
+        reason: Why.
+        is_codec: Whether there are pictures, but no decoder.
+    """
+
+    def __init__(self, reason: str, *, is_codec: bool = False) -> None:
+        super().__init__(reason)
+        self.is_codec = is_codec
 
 
 class _DamagedError(Exception):
@@ -248,7 +257,7 @@ def _choose_stream(container: Any) -> VideoStream:
         raise NoPicturesError("it contains only sound, or a cover" if has_sound else "it contains other data")
     best = max(streams, key=_preference)
     if _preference(best) < 0:
-        raise NoPicturesError("FFmpeg has no decoder for them")
+        raise NoPicturesError("FFmpeg has no decoder for them", is_codec=True)
     return best
 
 

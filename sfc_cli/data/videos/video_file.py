@@ -114,7 +114,7 @@ class VideoFile(Video):
         except NoPicturesError as error:
             raise InputError(
                 f"No pictures in {self.source} that can be read: {error}.",
-                f"Choose the file that contains the pictures. {_CONVERT}",
+                _CONVERT if error.is_codec else "Choose the file that contains the pictures.",
             ) from None
         except FFmpegError:
             raise _not_a_video(self.source) from None
