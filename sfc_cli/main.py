@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Annotated, Any
 
@@ -17,6 +18,11 @@ from sfc_cli.commands.propagate import propagate
 from sfc_cli.commands.propagate_options import OptionalValueCommand
 from sfc_cli.errors import InputError, SfcError
 from sfc_cli.version import __version__
+
+# What the loader of shared libraries says.
+_SYSTEM_LIBRARY = re.compile(
+    r"(lib(?:GL|xcb|X11|Xext|SM|ICE|glib|gthread)\S*\.so\S*): cannot open shared object"
+)
 
 
 class _ErrorsToMessages(TyperGroup):
@@ -43,6 +49,18 @@ class _ErrorsToMessages(TyperGroup):
             path = f"{error.filename}: " if error.filename else ""
             typer.echo(
                 f"error: {path}{error.strerror or error}. Check the path and its permissions.", err=True
+            )
+            raise typer.Exit(InputError.exit_code) from None
+        except ImportError as error:
+            # OpenCV's wheels with windows need libraries that servers lack.
+            library = _SYSTEM_LIBRARY.match(str(error))
+            if ctx.meta.get(DEBUG_KEY) or library is None:
+                raise
+            typer.echo(
+                f"error: {library[1]} is missing on this system, and OpenCV needs it. Install it "
+                "(Debian and Ubuntu: apt-get install libgl1 libglib2.0-0 libxcb1), or replace OpenCV by the "
+                "build without windows: pip uninstall opencv-python, pip install opencv-python-headless.",
+                err=True,
             )
             raise typer.Exit(InputError.exit_code) from None
         except Exception as error:

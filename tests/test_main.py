@@ -118,3 +118,17 @@ def test_errors__debug_shows_them_whole(monkeypatch: pytest.MonkeyPatch, failure
 def test_sfc_error__message_and_hint() -> None:
     assert str(errors.InputError("Missing.", "Look elsewhere.")) == "Missing. Look elsewhere."
     assert str(errors.InputError("Missing.")) == "Missing."
+
+
+@pytest.mark.parametrize("library", ["libGL.so.1", "libxcb.so.1", "libgthread-2.0.so.0"])
+def test_app__a_library_of_the_system_is_missing(monkeypatch: pytest.MonkeyPatch, library: str) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ImportError(f"{library}: cannot open shared object file: No such file or directory")
+
+    monkeypatch.setattr("sfc_cli.commands.options.set_up_logging", fail)
+    result = CliRunner().invoke(app, ["convert", "in", "out"])
+    assert result.exit_code == 3
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"error: {library} is missing on this system")
+    assert "opencv-python-headless" in line
+    assert "bug" not in line

@@ -36,7 +36,8 @@ def convert(
     to: Annotated[
         Literal["davis", "overlay", "coco", "youtube-vis", "yolo", "labelme", "objects", "zip", "frame"],
         typer.Option(
-            help="davis: indexed PNGs; overlay: JPEGs of frames blended with their masks; coco: one JSON "
+            help="davis: indexed PNGs; overlay: JPEGs of frames blended with their masks, or a film "
+            "if --data is your own video; coco: one JSON "
             "file of run-length encoded masks; youtube-vis: the same by video; yolo, labelme: a file of "
             "polygons for each frame; objects: a folder of black and white PNGs for each object; zip: a "
             "checked submission to a benchmark's server; frame: one frame of a video as a PNG, to paint a "
@@ -52,8 +53,9 @@ def convert(
     data: Annotated[
         str | None,
         typer.Option(
-            help="The masks' data set, by name or path, for names, sizes and frames. The released script's "
-            "files and overlays need it; a submission is checked against it."
+            help="The masks' data set, by name or path, for names, sizes and frames; for --to overlay also "
+            "your own video. The released script's files and overlays need it; a submission is checked "
+            "against it."
         ),
     ] = None,
     size: Annotated[
@@ -84,6 +86,7 @@ def convert(
     must have its size already.
     """
     from sfc_cli.conversion import convert_masks
+    from sfc_cli.conversion.overlay_films import is_clip
     from sfc_cli.data.layouts import open_layout
     from sfc_cli.settings.locations import find_data
 
@@ -93,6 +96,9 @@ def convert(
         return
     if at is not None:
         raise UsageError(f"--at {at} is for --to frame alone.", "Leave it out.")
+    if to == "overlay" and data is not None and is_clip(data):
+        _render_film(source, output, data)
+        return
     dataset = None
     if data is not None:
         dataset = open_layout(find_data(data), split, resolution=resolution)
@@ -122,6 +128,15 @@ def _parse_size(text: str | None) -> tuple[int, int] | None:
     if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
         raise UsageError(f"--size {text} is not a size.", "Write width and height, as in 1920x1080.")
     return int(height), int(width)
+
+
+def _render_film(source: Path, output: Path, clip: str) -> None:
+    from sfc_cli.conversion.overlay_films import render_film
+
+    made = render_film(source, output, clip)
+    for remark in made.remarks:
+        typer.echo(f"warning: {remark}", err=True)
+    typer.echo(f"{made.frames} frames: {made.path}")
 
 
 def _write_frame(source: Path, output: Path, at: str | None) -> None:

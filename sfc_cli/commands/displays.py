@@ -14,7 +14,7 @@ import typer
 
 from sfc_cli.commands.options import in_options
 from sfc_cli.files import in_bytes
-from sfc_cli.progress import Progress
+from sfc_cli.progress import Progress, Silent
 
 SECONDS_BETWEEN_LINES = 10.0
 # Telling of every piece of a transfer would cost more than receiving it.
@@ -23,7 +23,7 @@ _SECONDS_BETWEEN_EVENTS = 0.1
 
 @contextmanager
 def open_display(
-    command: Any = None, *, json_lines: bool = False, each_part: bool = False
+    command: Any = None, *, json_lines: bool = False, each_part: bool = False, quiet: bool = False
 ) -> Iterator[Progress]:
     """Give the display that suits standard error.
 
@@ -31,8 +31,11 @@ def open_display(
         command: The Click command, whose options are shown instead of the library's fields.
         json_lines: Write one JSON object a line to standard output instead.
         each_part: The parts go on side by side: on a terminal each has a bar of its own.
+        quiet: Show nothing.
     """
-    if json_lines:
+    if quiet:
+        yield Silent()
+    elif json_lines:
         yield JsonLines(command)
     elif not sys.stderr.isatty():
         yield Lines(command)

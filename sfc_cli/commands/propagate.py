@@ -10,10 +10,20 @@ from sfc_cli.commands import options
 from sfc_cli.commands import propagate_options as own
 from sfc_cli.commands.options import Checkpoints, Debug, Verbose
 from sfc_cli.errors import UsageError
+from sfc_cli.settings.locations import DEFAULT_DATA
 from sfc_cli.settings.propagation import DEFAULT_SIZE, OutputChoice, SettingsChoice, read_long_memory
 
 if TYPE_CHECKING:
     from sfc_cli.inference.own_video import OwnVideo
+
+# What the lines at the end of a run begin with.
+_LABELS = {
+    "masks": "Masks",
+    "overlay": "Overlay",
+    "cutout": "Cut-outs",
+    "soft": "Soft labels",
+    "objects": "Table of objects",
+}
 
 
 def propagate(
@@ -27,6 +37,7 @@ def propagate(
     size: own.Size = None,
     strict_size: own.StrictSize = False,
     fps: own.Fps = None,
+    strict_video: own.StrictVideo = False,
     data: own.DataSet = None,
     split: own.DataSplit = None,
     resolution: options.Resolution = None,
@@ -38,7 +49,8 @@ def propagate(
     checkpoints: Checkpoints = None,
     output: own.Output = None,
     overlay: own.Overlay = None,
-    cutout: own.Cutout = False,
+    cutout: own.Cutout = None,
+    audio: own.Audio = False,
     soft: own.Soft = False,
     top_k: own.TopK = None,
     radius: own.Radius = None,
@@ -58,6 +70,7 @@ def propagate(
     precision: own.PrecisionName = "exact",
     overwrite: own.Overwrite = False,
     json: own.JsonLines = False,
+    quiet: own.Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
@@ -69,6 +82,10 @@ def propagate(
     command again.
     """
     _require_one_subject(clip, mask, ctx)
+
+    if not (json or quiet):
+        # At once: what follows takes seconds to load.
+        typer.echo(f"Opening {clip[0] if clip else data or DEFAULT_DATA} …", err=True)
 
     from sfc_cli.commands.displays import open_display
     from sfc_cli.inference.chosen_data import DataChoice
@@ -99,15 +116,15 @@ def propagate(
         backend=backend,
         precision=precision,
     )
-    with open_display(ctx.command, json_lines=json) as progress:
+    with open_display(ctx.command, json_lines=json, quiet=quiet) as progress:
         if clip:
             # The published procedure never enlarges; a size that was typed is meant either way.
             enlarge = size is not None or protocol != "published"
             video = _open_video(
-                clip, mask or [], both_ways, start, end, every, size, enlarge, strict_size, fps
+                clip, mask or [], both_ways, start, end, every, size, enlarge, strict_size, fps, strict_video
             )
             run = Run.over_video(video, output=output, networks=networks)
-            remarks, masks = video.remarks(), run.results.masks(video.sequence.name)
+            remarks, sequence = video.remarks(), video.sequence.name
         else:
             chosen = DataChoice(
                 data=data,
@@ -119,16 +136,19 @@ def propagate(
                 size=size or None,
             )
             run = Run.over_dataset(chosen, output=output, networks=networks)
-            remarks, masks = [], run.results.root
+            remarks, sequence = [], None
         if run.ranks.leads:
             for line in (run.describe(), *remarks):
                 progress.say(line)
-        choice = OutputChoice(overlay=overlay, cutout=cutout, soft=soft, objects=bool(clip))
+        choice = OutputChoice(overlay=overlay, cutout=cutout, soft=soft, objects=bool(clip), audio=audio)
         run.execute(progress, choice, overwrite=overwrite)
+        written = run.results.written(sequence, choice)
+        lines = [f"{_LABELS[kind]}: {path}" for kind, path in written.items()]
         if json and run.ranks.leads:
-            progress.say(f"Masks: {masks}", masks=str(masks))
-    if run.ranks.leads and not json:
-        typer.echo(f"Masks: {masks}")
+            facts = {kind: str(path) for kind, path in written.items()}
+            progress.say("\n".join(lines), **facts)
+    if run.ranks.leads and not (json or quiet):
+        typer.echo("\n".join(lines))
 
 
 def _open_video(
@@ -142,6 +162,7 @@ def _open_video(
     enlarge: bool,
     strict_size: bool,
     fps: float | None,
+    strict_video: bool,
 ) -> OwnVideo:
     from sfc_cli.data.videos import Selection, parse_moment
     from sfc_cli.inference.given_masks import FrameMask
@@ -160,6 +181,7 @@ def _open_video(
         enlarge=enlarge,
         strict_size=strict_size,
         frames_per_second=fps,
+        strict_video=strict_video,
     )
 
 
@@ -186,6 +208,7 @@ def _require_one_subject(clip: list[str] | None, mask: list[str] | None, ctx: ty
     if not mask:
         raise UsageError(
             f"The video {clip[0]} has no mask to start from.",
-            "Paint the objects of its first frame and give the file: --mask FILE. "
-            "(A data set is named by --data.)",
+            f"Write its first frame (sfc convert {clip[0]} first.png --to frame), paint every object in a "
+            f"colour of its own on black, and give that file: sfc propagate {clip[0]} --mask FILE. (A data "
+            "set is named by --data.)",
         )

@@ -14,6 +14,7 @@ from sfc_cli.settings.propagation import (
     PRESETS,
     Backend,
     BatchNormMode,
+    CutoutKind,
     OverlayKind,
     Precision,
     Protocol,
@@ -85,8 +86,15 @@ Fps = Annotated[
     typer.Option("--fps", metavar="RATE", help="Images: frames per second. [default: 24]"),
 ]
 
+StrictVideo = Annotated[
+    bool,
+    typer.Option("--strict-video", help="Video: refuse a file of which a part cannot be decoded."),
+]
+
 # The parameters that only a video of one's own has.
-VIDEO_OPTIONS = frozenset({"mask", "both_ways", "start", "end", "every", "fps", "strict_size"})
+VIDEO_OPTIONS = frozenset(
+    {"mask", "both_ways", "start", "end", "every", "fps", "strict_size", "strict_video"}
+)
 # Those that only a data set has.
 DATA_OPTIONS = ("data", "split", "resolution", "annotations", "filelist", "sequences")
 
@@ -141,13 +149,18 @@ Output = Annotated[
 Overlay = Annotated[
     OverlayKind | None,
     typer.Option(
-        help="Write frames blended with their masks to <output>/overlay: an MP4 (also for --overlay "
-        "alone), JPEGs, or a GIF of a short video.",
+        help="Write frames blended with their masks to <output>/overlay: an MP4 (mp4, video, or --overlay "
+        "alone), a WebM, JPEGs, or a GIF of a short video.",
     ),
 ]
 Cutout = Annotated[
-    bool, typer.Option("--cutout", help="Write the objects alone as transparent PNGs to <output>/cutout.")
+    CutoutKind | None,
+    typer.Option(
+        help="Write the objects alone to <output>/cutout: transparent PNGs (also for --cutout alone), or one "
+        "film with transparency, webm (VP9) or prores (ProRes 4444).",
+    ),
 ]
+Audio = Annotated[bool, typer.Option("--audio", help="Give the overlay's film the sound of the video.")]
 Soft = Annotated[
     bool, typer.Option("--soft", help="Write soft labels as float16 .npz files to <output>/soft.")
 ]
@@ -245,18 +258,19 @@ Overwrite = Annotated[
         "--overwrite", help="Replace results of other settings; propagate complete sequences again."
     ),
 ]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print warnings and errors alone.")]
 JsonLines = Annotated[
     bool,
     typer.Option("--json", help="For programs: write progress to standard output, one JSON object a line."),
 ]
 
 # Options whose value may be left out, which Typer does not offer: their words, and the default among them.
-_WORDS = {"--overlay": get_args(OverlayKind)}
-_DEFAULTS = {"--overlay": "video"}
+_WORDS = {"--overlay": get_args(OverlayKind), "--cutout": get_args(CutoutKind)}
+_DEFAULTS = {"--overlay": "video", "--cutout": "png"}
 
 
 class OptionalValueCommand(TyperCommand):
-    """A command that reads a bare ``--overlay`` as ``--overlay video``."""
+    """A command that reads a bare ``--overlay`` as ``--overlay video``, ``--cutout`` as ``--cutout png``."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Fill in what was left out, then parse as usual."""

@@ -85,8 +85,7 @@ def write_frame(source: str, output: Path, at: Moment | None = None) -> FrameSta
 
     if output.suffix.lower() != ".png" or output.is_dir():
         raise UsageError(f"A frame is written as a PNG, and {output} is named otherwise.", "Try frame.png.")
-    # The readable part of a truncated video may be just what is wanted.
-    video = open_video([source], allow_truncated=True)
+    video = open_video([source])
     is_folder = video.source.is_dir()
     if is_folder and is_same_or_below(output, video.source):
         raise UsageError(f"{output} lies inside {video.source}.", "Choose another folder for the picture.")

@@ -6,6 +6,7 @@ import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,24 @@ def read_frame(path: Path) -> Frame:
     """
     import cv2
 
+    frame = _decode(path, cv2.IMREAD_COLOR)
+    return np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
+
+
+def read_deep_frame(path: Path) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
+    """Decode an image file with as many bits as it stores; see ``read_frame``."""
+    import cv2
+
+    frame = _decode(path, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    rgb = np.ascontiguousarray(frame[..., ::-1])
+    # Floating point has no largest number to scale by.
+    return rgb if rgb.dtype in (np.uint8, np.uint16) else read_frame(path)
+
+
+def _decode(path: Path, flags: int) -> npt.NDArray[Any]:
+    """Decode an image file with OpenCV, BGR."""
+    import cv2
+
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -41,13 +60,13 @@ def read_frame(path: Path) -> Frame:
     if content.startswith(_JPEG_START) and (damage := _damage_of_jpeg(content)):
         raise InputError(f"Frame {path} is a {damage} JPEG.", "Extract or download it again.")
     try:
-        frame = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
+        frame = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
     except cv2.error:
         frame = None
     if frame is None:
         what = "cannot be decoded as an image" if content else "is empty (0 bytes)"
         raise InputError(f"Frame {path} {what}.", "Extract or download it again.")
-    return np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
+    return np.asarray(frame)
 
 
 @contextlib.contextmanager

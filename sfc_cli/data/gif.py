@@ -19,6 +19,8 @@ WIDEST = 640
 _OBJECT_COLOURS = 96
 _LOOP_FOR_EVER = b"\x21\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00"
 _END = b"\x3b"
+# What a block begins with: the frame's delay follows.
+_CONTROL = b"\x21\xf9\x04"
 # The largest number of the format's two bytes.
 _LONGEST_DELAY = 0xFFFF
 # Viewers play shorter delays at a tenth of a second.
@@ -40,17 +42,21 @@ class GifWriter:
     def __init__(self, path: Path) -> None:
         self._file = PartFile(path)
         self._is_empty = True
+        # The frame before is written once it is known how long it is shown.
+        self._held, self._first = b"", 0.0
+        self._seconds: float | None = None
         try:
             self._stream = self._file.part.open("wb")
         except OSError as error:
             raise unwritable(path, error) from None
 
-    def add(self, size: tuple[int, int], block: bytes) -> None:
+    def add(self, size: tuple[int, int], block: bytes, seconds: float | None = None) -> None:
         """Append a frame.
 
         Args:
             size: Height and width.
             block: What ``encode_gif_frame`` gave.
+            seconds: When it is shown, by the video's clock: the frame before gets its delay from it.
 
         Raises:
             InputError: If the disk is full.
@@ -60,7 +66,15 @@ class GifWriter:
             # Without a palette for all frames: each has its own.
             self._write(b"GIF89a" + struct.pack("<HHBBB", width, height, 0x70, 0, 0) + _LOOP_FOR_EVER)
             self._is_empty = False
-        self._write(block)
+        if seconds is not None and self._seconds is not None and self._held[:3] == _CONTROL:
+            # Counted from the first frame, so that rounding errors cancel out.
+            begin, end = (round(100 * (time - self._first)) for time in (self._seconds, seconds))
+            delay = min(max(_SHORTEST_DELAY, end - begin), _LONGEST_DELAY)
+            self._held = self._held[:4] + struct.pack("<H", delay) + self._held[6:]
+        elif seconds is not None and self._seconds is None:
+            self._first = seconds
+        self._write(self._held)
+        self._held, self._seconds = block, seconds
 
     def finish(self) -> None:
         """End the file and give it its name.
@@ -71,7 +85,7 @@ class GifWriter:
         if self._is_empty:
             self.abandon()
             return
-        self._write(_END)
+        self._write(self._held + _END)
         try:
             self._stream.close()
         except OSError as error:

@@ -14,6 +14,8 @@ from sfc_cli.files import write_bytes
 _OPACITY = 0.5
 _JPEG_QUALITY = 92
 _PNG_LEVEL = 1
+# In pixels.
+_RIM = 8
 
 
 def blend(frame: Frame, mask: Ids) -> Frame:
@@ -72,6 +74,22 @@ def write_cutout(path: Path, frame: Frame, mask: Ids) -> None:
     picture[..., 3] = alpha
     _, content = cv2.imencode(".png", np.asarray(picture), [cv2.IMWRITE_PNG_COMPRESSION, _PNG_LEVEL])
     write_bytes(path, content.tobytes())
+
+
+def cutout_picture(frame: Frame, mask: Ids) -> Frame:
+    """Return a frame's objects as RGBA, uint8 [H, W, 4], to be encoded as a film.
+
+    Colours reach a little beyond the objects, so that chroma at half size leaves no dark rim.
+
+    Raises:
+        InputError: If the sizes differ.
+    """
+    import cv2
+
+    require_one_size(frame, mask)
+    alpha = np.asarray(cv2.inRange(mask, 1, VOID - 1))
+    near = cv2.dilate(alpha, np.ones((2 * _RIM + 1, 2 * _RIM + 1), np.uint8))
+    return np.dstack([cv2.bitwise_and(frame, frame, mask=near), alpha])
 
 
 def require_one_size(frame: Frame, mask: Ids) -> None:

@@ -23,6 +23,9 @@ TABLE_NAME = "objects.csv"
 OVERLAY_FOLDER, CUTOUT_FOLDER, SOFT_FOLDER = "overlay", "cutout", "soft"
 # Folders of extras, beside which the folders of masks lie.
 EXTRA_FOLDERS = (OVERLAY_FOLDER, CUTOUT_FOLDER, SOFT_FOLDER)
+# What one file has all frames of.
+_FILM_SUFFIXES = {"video": ".mp4", "webm": ".webm", "gif": ".gif"}
+_CUTOUT_SUFFIXES = {"webm": ".webm", "prores": ".mov"}
 # Where an interrupted run keeps what it needs to continue.
 RESUME_FOLDER = ".resume"
 # A sequence of such a name would mix its masks with what lies there.
@@ -71,13 +74,39 @@ class ResultsFolder:
         """Return the overlay of a frame."""
         return inside(self._extras(OVERLAY_FOLDER, sequence), f"{frame}.jpg")
 
-    def film(self, sequence: str) -> Path:
-        """Return a sequence's overlay as a film."""
-        return inside(self.root / OVERLAY_FOLDER, f"{sequence}.mp4")
+    def film(self, sequence: str, kind: str = "video") -> Path:
+        """Return a sequence's overlay in one file: a ``video`` (MP4), ``webm`` or ``gif``."""
+        return inside(self.root / OVERLAY_FOLDER, f"{sequence}{_FILM_SUFFIXES[kind]}")
 
-    def gif(self, sequence: str) -> Path:
-        """Return a sequence's overlay as a GIF."""
-        return inside(self.root / OVERLAY_FOLDER, f"{sequence}.gif")
+    def cutout_film(self, sequence: str, kind: str) -> Path:
+        """Return a sequence's objects in one file with transparency: ``webm`` or ``prores``."""
+        return inside(self.root / CUTOUT_FOLDER, f"{sequence}{_CUTOUT_SUFFIXES[kind]}")
+
+    def films(self, sequence: str) -> list[Path]:
+        """Return all the films that a sequence can have."""
+        overlays = [self.film(sequence, kind) for kind in _FILM_SUFFIXES]
+        return [*overlays, *(self.cutout_film(sequence, kind) for kind in _CUTOUT_SUFFIXES)]
+
+    def written(self, sequence: str | None, choice: OutputChoice) -> dict[str, Path]:
+        """Return what a run writes, by what it is: that of one sequence, or of all."""
+
+        def folder(name: str) -> Path:
+            return self.root / name if sequence is None else self._extras(name, sequence)
+
+        found = {"masks": self.root if sequence is None else self.masks(sequence)}
+        if choice.overlay is not None:
+            found["overlay"] = folder(OVERLAY_FOLDER)
+        if choice.cutout is not None:
+            found["cutout"] = folder(CUTOUT_FOLDER)
+        if choice.soft:
+            found["soft"] = folder(SOFT_FOLDER)
+        if choice.objects:
+            found["objects"] = self.table
+        if sequence is not None and choice.overlay in _FILM_SUFFIXES:
+            found["overlay"] = self.film(sequence, choice.overlay)
+        if sequence is not None and choice.cutout in _CUTOUT_SUFFIXES:
+            found["cutout"] = self.cutout_film(sequence, str(choice.cutout))
+        return found
 
     def cutout(self, sequence: str, frame: str) -> Path:
         """Return the objects of a frame on a transparent ground."""
@@ -95,7 +124,7 @@ class ResultsFolder:
     def outputs_of(self, sequence: str) -> list[Path]:
         """Return all folders and files that hold the results of one sequence alone."""
         folders = [self.masks(sequence), *(self._extras(folder, sequence) for folder in EXTRA_FOLDERS)]
-        return [*folders, self.film(sequence), self.gif(sequence)]
+        return [*folders, *self.films(sequence)]
 
     def has_inside(self, sequence: str) -> bool:
         """Return whether what a sequence has lies in the folder itself, not behind a link out of it."""
@@ -119,15 +148,22 @@ class ResultsFolder:
 
         has_overlay = (
             choice.overlay is None
-            or (choice.overlay == "video" and self.film(sequence).is_file())
-            or (choice.overlay == "gif" and self.gif(sequence).is_file())
             or (choice.overlay == "frames" and has_all(self.overlay(sequence, frame) for frame in frames))
+            or (choice.overlay in _FILM_SUFFIXES and self.film(sequence, choice.overlay).is_file())
+        )
+        has_cutout = (
+            choice.cutout is None
+            or (choice.cutout == "png" and has_all(self.cutout(sequence, frame) for frame in frames))
+            or (
+                choice.cutout in _CUTOUT_SUFFIXES and self.cutout_film(sequence, str(choice.cutout)).is_file()
+            )
         )
         return OutputChoice(
             overlay=None if has_overlay else choice.overlay,
-            cutout=choice.cutout and not has_all(self.cutout(sequence, frame) for frame in frames),
+            cutout=None if has_cutout else choice.cutout,
             soft=choice.soft and not has_all(self.soft(sequence, frame) for frame in frames),
             objects=choice.objects and not frames_in_table(self.table, sequence).issuperset(frames),
+            audio=choice.audio,
         )
 
     def remove_extras(self, sequence: str) -> None:
@@ -136,8 +172,8 @@ class ResultsFolder:
         Raises:
             InputError: If ``objects.csv`` is another table or cannot be written.
         """
-        self.film(sequence).unlink(missing_ok=True)
-        self.gif(sequence).unlink(missing_ok=True)
+        for film in self.films(sequence):
+            film.unlink(missing_ok=True)
         for folder, pattern in zip(EXTRA_FOLDERS, ("*.jpg", "*.png", "*.npz"), strict=True):
             _remove_files(self._extras(folder, sequence), pattern)
         remove_from_table(self.table, sequence)
@@ -165,7 +201,7 @@ class ResultsFolder:
             return
         for folder in (self.masks(sequence), *(self._extras(name, sequence) for name in EXTRA_FOLDERS)):
             remove_parts(folder)
-        for film in (self.film(sequence), self.gif(sequence)):
+        for film in self.films(sequence):
             remove_parts(film.parent, f"{film.name}.")
 
     def _extras(self, folder: str, sequence: str) -> Path:

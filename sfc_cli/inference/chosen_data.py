@@ -10,9 +10,7 @@ from sfc_cli.data.davis import DEFAULT_RESOLUTION
 from sfc_cli.data.vos import ALL_FRAMES, PairedFolders, pair_folders, read_filelist
 from sfc_cli.errors import UsageError
 from sfc_cli.inference.sequences import FrameSequence, list_masked, list_sequences, resized_to
-from sfc_cli.settings.locations import find_data
-
-DEFAULT_DATA = "davis"
+from sfc_cli.settings.locations import DEFAULT_DATA, find_data
 
 
 @dataclass(frozen=True, kw_only=True)

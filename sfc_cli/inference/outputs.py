@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from sfc_cli.data.film import FilmWriter, as_film_picture
+from sfc_cli.data.film import FilmBasis, FilmKind, FilmWriter
 from sfc_cli.data.frames import Frame
 from sfc_cli.data.gif import GifWriter, encode_gif_frame, gif_delay
 from sfc_cli.data.jhmdb import Joints, find_joints, write_joints
 from sfc_cli.data.masks import Ids, read_ids, write_mask
 from sfc_cli.data.object_table import ObjectTable, measure_objects
-from sfc_cli.data.overlay import blend, write_cutout, write_overlay
+from sfc_cli.data.overlay import blend, cutout_picture, write_cutout, write_overlay
 from sfc_cli.data.results import ResultsFolder, remove_parts
 from sfc_cli.data.soft_labels import Resolved, given_mask, write_soft_labels
 from sfc_cli.data.videos import FrameStamp
@@ -27,6 +27,10 @@ from sfc_cli.inference.propagator import Labelled
 from sfc_cli.settings.propagation import MOST_GIF_FRAMES, OutputChoice
 
 InTurn = Callable[[], None]
+
+# The films of each choice.
+_OVERLAY_FILMS: dict[str, FilmKind] = {"video": "mp4", "webm": "webm"}
+_CUTOUT_FILMS: dict[str, FilmKind] = {"webm": "clear-webm", "prores": "clear-prores"}
 
 _SHORTER = "Choose the `overlay` video, or take fewer frames."
 
@@ -93,14 +97,19 @@ class _Files:
 
 
 class _Film:
-    """The overlay as a film."""
+    """The overlay or the cut-out as a film.
 
-    def __init__(self, path: Path, frames_per_second: float) -> None:
-        self._film = FilmWriter(path, frames_per_second)
+    Args:
+        film: Takes the pictures.
+        draw: Makes one of a frame and its mask.
+    """
+
+    def __init__(self, film: FilmWriter, draw: Callable[[Frame, Ids], Frame]) -> None:
+        self._film, self._draw = film, draw
 
     def make(self, finished: Finished) -> InTurn | None:
-        picture = as_film_picture(blend(finished.frame, finished.resolved.mask))
-        return partial(self._film.add, picture)
+        picture = self._draw(finished.frame, finished.resolved.mask)
+        return partial(self._film.add, picture, finished.stamp.seconds)
 
     def finish(self) -> None:
         self._film.finish()
@@ -119,7 +128,8 @@ class _Gif:
     def make(self, finished: Finished) -> InTurn | None:
         require_gif_length(self._name, finished.index + 1)
         delay = gif_delay(finished.index, self._frames_per_second)
-        return partial(self._gif.add, *encode_gif_frame(finished.frame, finished.resolved.mask, delay))
+        size, block = encode_gif_frame(finished.frame, finished.resolved.mask, delay)
+        return partial(self._gif.add, size, block, finished.stamp.seconds)
 
     def finish(self) -> None:
         self._gif.finish()
@@ -185,7 +195,7 @@ def open_outputs(
     anchors: Anchors,
     choice: OutputChoice,
     *,
-    frames_per_second: float = 24.0,
+    basis: FilmBasis | None = None,
     table: ObjectTable | None = None,
     has_masks: bool = False,
 ) -> list[Output]:
@@ -196,7 +206,7 @@ def open_outputs(
         name: The sequence.
         anchors: Whose objects are written.
         choice: What to write beside the masks.
-        frames_per_second: Of overlays that move.
+        basis: What films take over from the video.
         table: Takes the rows of the objects, if they are chosen; the sequence's own if None.
         has_masks: The masks are there already.
 
@@ -207,12 +217,17 @@ def open_outputs(
     if isinstance(anchors, JointAnchors):
         return [_JointsFile(results.joints(name), anchors)]
     opened: list[Output] = []
+    basis = basis or FilmBasis()
+    silent = replace(basis, sound=None)
 
     def write_soft(path: Path, finished: Finished) -> None:
         write_soft_labels(path, finished.resolved.labels, anchors.objects, anchors.size)
 
     def write_ids(path: Path, finished: Finished) -> None:
         write_mask(path, finished.resolved.mask)
+
+    def open_gif() -> Output:
+        return _Gif(results.film(name, "gif"), name, basis.frames_per_second)
 
     def open_table() -> Output:
         if table is None:
@@ -222,12 +237,17 @@ def open_outputs(
     wanted: list[tuple[bool, Callable[[], Output]]] = [
         (not has_masks, lambda: _Files(partial(results.mask, name), write_ids)),
         (choice.overlay == "frames", lambda: _Files(partial(results.overlay, name), _write_overlay)),
-        (choice.cutout, lambda: _Files(partial(results.cutout, name), _write_cutout)),
+        (choice.cutout == "png", lambda: _Files(partial(results.cutout, name), _write_cutout)),
         (choice.soft, lambda: _Files(partial(results.soft, name), write_soft, needs_labels=True)),
-        (choice.overlay == "video", lambda: _Film(results.film(name), frames_per_second)),
-        (choice.overlay == "gif", lambda: _Gif(results.gif(name), name, frames_per_second)),
+        (choice.overlay == "gif", open_gif),
         (choice.objects, open_table),
     ]
+    for kind, film_kind in _OVERLAY_FILMS.items():
+        film = partial(FilmWriter, results.film(name, kind), film_kind, basis if choice.audio else silent)
+        wanted.append((choice.overlay == kind, partial(_open_film, film, blend)))
+    for kind, film_kind in _CUTOUT_FILMS.items():
+        film = partial(FilmWriter, results.cutout_film(name, kind), film_kind, silent)
+        wanted.append((choice.cutout == kind, partial(_open_film, film, cutout_picture)))
     try:
         for is_wanted, open_it in wanted:
             if is_wanted:
@@ -237,6 +257,10 @@ def open_outputs(
             output.abandon()
         raise
     return opened
+
+
+def _open_film(film: Callable[[], FilmWriter], draw: Callable[[Frame, Ids], Frame]) -> Output:
+    return _Film(film(), draw)
 
 
 def _write_overlay(path: Path, finished: Finished) -> None:

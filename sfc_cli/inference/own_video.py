@@ -12,6 +12,7 @@ from typing import Any
 
 from sfc_cli.core.manifest import sha256_of
 from sfc_cli.data.colours import Colours
+from sfc_cli.data.film import FilmBasis, Sound
 from sfc_cli.data.painted_masks import PaintedMask
 from sfc_cli.data.videos import FrameStamp, Selection, Video, open_video
 from sfc_cli.errors import InputError, UsageError
@@ -46,12 +47,12 @@ class OwnVideo:
         seen = f", seen at {_pixels(self.sequence.resized)}" if self.sequence.resized else ""
         return (
             f"{self.video.source}: {'an unknown number of' if frames is None else frames} frames of "
-            f"{_pixels(self.video.size)}, {self.sequence.frames_per_second:.4g} a second{seen}"
+            f"{_pixels(self.video.size)}, {self.sequence.basis.frames_per_second:.4g} a second{seen}"
         )
 
     def remarks(self) -> list[str]:
         """Return the legend of each mask and what was decided in reading it, one line each."""
-        lines: list[str] = []
+        lines = [f"{self.video.source}: {remark}" for remark in self.video.remarks()]
         told: dict[str, tuple[int, int]] = {}
         for mask in self.masks:
             colours = ", ".join(
@@ -95,6 +96,7 @@ def open_own_video(
     enlarge: bool = True,
     strict_size: bool = False,
     frames_per_second: float | None = None,
+    strict_video: bool = False,
 ) -> OwnVideo:
     """Open a video and read its masks.
 
@@ -107,6 +109,7 @@ def open_own_video(
         enlarge: Frames that are smaller than that are enlarged; otherwise they stay as they are.
         strict_size: Refuse masks of another size than the frames, even if the shape is the same.
         frames_per_second: Of images.
+        strict_video: Refuse a video file of which a part cannot be decoded.
 
     Raises:
         UsageError: If a choice is impossible.
@@ -115,7 +118,10 @@ def open_own_video(
     if not masks:
         raise UsageError("A video needs a mask to start from.", "Give at least one of `masks`.")
     video = open_video(
-        sources, frames_per_second=frames_per_second, allow_truncated=selection.end is not None
+        sources,
+        frames_per_second=frames_per_second,
+        masks=[mask.path for mask in masks],
+        strict_video=strict_video,
     )
     given = open_masks(masks)
     opened = given.masks
@@ -147,7 +153,11 @@ def open_own_video(
         both_ways=both_ways,
         resized=scaled(video.size, size, enlarge=enlarge),
         antialias=True,
-        frames_per_second=_rate(video, selection),
+        basis=FilmBasis(
+            frames_per_second=_rate(video, selection),
+            pixel_aspect=video.pixel_aspect,
+            sound=None if video.sound_origin is None else Sound(path=video.source, origin=video.sound_origin),
+        ),
         takes_masks=True,
         expected=_expected(video, selection, stamps, 0 if both_ways else anchors.first),
         inputs=(*video.files, *dict.fromkeys(mask.path for mask in opened)),

@@ -193,6 +193,10 @@ class Run:
             raise UsageError(
                 f"{self.record.dataset} has joints, not masks.", "Leave out `overlay`, `cutout` and `soft`."
             )
+        if choice.audio and choice.overlay not in ("video", "webm"):
+            raise UsageError("`audio` needs a film.", "Set `overlay` to mp4 or webm.")
+        if choice.audio and sequence.basis.sound is None:
+            raise UsageError(f"{self.record.dataset} has no sound.", "Leave out `audio`.")
         if choice.overlay == "gif":
             # What a container announces is not enough to refuse a GIF, or to begin one in vain.
             require_gif_length(sequence.name, sequence.frames.count() - sequence.without_result)

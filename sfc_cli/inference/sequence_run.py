@@ -111,7 +111,7 @@ class SequenceRun:
                 self.name,
                 self.sequence.anchors,
                 self.choice,
-                frames_per_second=self.sequence.frames_per_second,
+                basis=self.sequence.basis,
                 has_masks=True,
             )
             count = self._write(outputs, self._stream.stored(), self._stream.frames_waiting())
@@ -170,7 +170,7 @@ class SequenceRun:
                 self.name,
                 self.sequence.anchors,
                 self.choice,
-                frames_per_second=self.sequence.frames_per_second,
+                basis=self.sequence.basis,
                 table=table,
             )
             return opened if log is None else [*opened, log]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sfc_cli.data.davis import DavisDataset
+from sfc_cli.data.film import FilmBasis
 from sfc_cli.data.frames import read_frame
 from sfc_cli.data.jhmdb import JhmdbDataset
 from sfc_cli.data.layouts import open_layout
@@ -32,6 +33,7 @@ VIP_INPUT_SIZE: Size = (560, 560)
 # Frames of data sets have no times of their own.
 _DATASET_RATE = 24.0
 _MOST_NAMED = 5
+_DATASET_BASIS = FilmBasis(frames_per_second=_DATASET_RATE)
 
 
 class FrameSource(Protocol):
@@ -146,7 +148,7 @@ class FrameSequence:
         both_ways: Propagate to the frames before the masks, too; the stamps must be known.
         resized: Height and width to which frames are resized for the networks; None for their own.
         antialias: Resize by area, which suits frames much larger than that.
-        frames_per_second: Of overlays that move.
+        basis: What films take over from the video.
         expected: How many frames will have a result; None if nobody knows.
         takes_masks: Whether the user may add masks on other frames.
         inputs: The files of frames and masks, which no result may replace.
@@ -161,7 +163,7 @@ class FrameSequence:
     both_ways: bool = False
     resized: Size | None = None
     antialias: bool = False
-    frames_per_second: float = _DATASET_RATE
+    basis: FilmBasis = _DATASET_BASIS
     expected: int | None
     takes_masks: bool = False
     inputs: tuple[Path, ...] = ()

@@ -12,6 +12,7 @@ from sfc_cli.errors import InputError, UsageError
 
 CONFIG_NAME = "sfc.yaml"
 SAMPLE_NAME = "sample"
+DEFAULT_DATA = "davis"
 # Data sets that ask for an account or a form, or may not be passed on: nobody can fetch them for you.
 BY_HAND = {
     "youtube-vos": "https://youtube-vos.org",

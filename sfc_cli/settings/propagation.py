@@ -11,7 +11,8 @@ from sfc_cli.errors import UsageError, require_choice
 BatchNormMode = Literal["released", "checkpoint"]
 Backend = Literal["auto", "reference", "windowed", "fused"]
 Precision = Literal["exact", "fast"]
-OverlayKind = Literal["video", "frames", "gif"]
+OverlayKind = Literal["video", "mp4", "webm", "frames", "gif"]
+CutoutKind = Literal["png", "webm", "prores"]
 Protocol = Literal["published", "improved"]
 LABEL_PATCHES = (1, 2, 4, 8)
 # The short side that the method was tuned and is scored at; frames of your own video are resized to it.
@@ -210,17 +211,32 @@ class OutputChoice:
     """Which extras are written for each sequence.
 
     Args:
-        overlay: Frames blended with their masks: ``<output>/overlay/<sequence>.mp4``, the same as ``.gif``,
-            or a folder of JPEGs; None for no overlay.
-        cutout: The objects alone on a transparent ground, ``<output>/cutout/<sequence>/<frame>.png``.
+        overlay: Frames blended with their masks: ``<output>/overlay/<sequence>.mp4`` (``video`` or
+            ``mp4``), the same as ``.webm`` or ``.gif``, or a folder of JPEGs; None for no overlay.
+        cutout: The objects alone on a transparent ground: ``<output>/cutout/<sequence>/<frame>.png``
+            (``png``, or True), or one film with transparency, ``.webm`` (VP9) or ``.mov`` (ProRes 4444);
+            None for none.
+        audio: Overlays that are films, other than GIFs, have the sound of their video.
         soft: The soft labels on the feature grid, ``<output>/soft/<sequence>/<frame>.npz``.
         objects: Area, box, centroid and confidence of each object in each frame, ``<output>/objects.csv``.
     """
 
     overlay: OverlayKind | None = None
-    cutout: bool = False
+    cutout: CutoutKind | bool | None = None
     soft: bool = False
     objects: bool = False
+    audio: bool = False
+
+    def __post_init__(self) -> None:
+        # Two ways of saying the same must not be two choices.
+        if self.overlay == "mp4":
+            object.__setattr__(self, "overlay", "video")
+        if isinstance(self.cutout, bool):
+            object.__setattr__(self, "cutout", "png" if self.cutout else None)
+        if self.overlay is not None:
+            require_choice("overlay", self.overlay, get_args(OverlayKind))
+        if self.cutout is not None:
+            require_choice("cutout", self.cutout, get_args(CutoutKind))
 
     @property
     def is_empty(self) -> bool:

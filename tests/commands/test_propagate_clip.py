@@ -98,7 +98,7 @@ def test_clip__video_and_folder_of_its_decoded_frames_give_the_same_masks(first:
     from_video = _masks("phone clip é")
     shutil.rmtree("out")
     result = _propagate("decoded", "--mask", first)
-    assert result.stdout == "Masks: out/decoded\n"
+    assert result.stdout == "Masks: out/decoded\nTable of objects: out/objects.csv\n"
     from_folder = _masks("decoded")
     assert list(from_video) == list(from_folder) == [f"{number:05d}" for number in range(FRAMES)]
     for stem, mask in from_video.items():
@@ -374,7 +374,7 @@ def test_clip__a_truncated_video(first: Path) -> None:
     video = write_video(Path("clip.avi"), make_frames(30), "MJPG")
     content = video.read_bytes()
     video.write_bytes(content[: len(content) // 2])
-    _refuse(_run(video, "--mask", first), 3, "truncated", "--end")
+    _refuse(_run(video, "--mask", first, "--strict-video"), 3, "announces 30 frames", "--strict-video")
     result = _run(video, "--mask", first, "--end", "5", "--output", "out")
     assert result.exit_code == 0, result.output
     assert len(_masks("clip")) == 5

@@ -1,4 +1,4 @@
-"""``--overlay`` with and without a word, wherever it stands."""
+"""``--overlay`` and ``--cutout`` with and without a word, wherever they stand."""
 
 import pytest
 
@@ -11,11 +11,14 @@ from sfc_cli.commands.propagate_options import with_values
         ("", ""),
         ("--data davis", "--data davis"),
         ("--overlay", "--overlay video"),
-        ("--overlay --cutout", "--overlay video --cutout"),
-        ("--cutout --overlay", "--cutout --overlay video"),
+        ("--overlay --cutout", "--overlay video --cutout png"),
+        ("--cutout --overlay", "--cutout png --overlay video"),
         ("--overlay -o out", "--overlay video -o out"),
         ("--overlay frames", "--overlay frames"),
-        ("--overlay gif --cutout", "--overlay gif --cutout"),
+        ("--overlay gif --cutout", "--overlay gif --cutout png"),
+        ("--cutout webm --overlay mp4", "--cutout webm --overlay mp4"),
+        ("--cutout clip.mp4", "--cutout png clip.mp4"),
+        ("--cutout=prores", "--cutout=prores"),
         ("--overlay video clip.mp4", "--overlay video clip.mp4"),
         ("--overlay=gif", "--overlay=gif"),
         ("--overlay clip.mp4 --mask a.png", "--overlay video clip.mp4 --mask a.png"),
@@ -24,7 +27,7 @@ from sfc_cli.commands.propagate_options import with_values
         ("--overlay --overlay gif", "--overlay video --overlay gif"),
     ],
 )
-def test_with_values__bare_means_video(typed: str, read: str) -> None:
+def test_with_values__bare_means_the_default(typed: str, read: str) -> None:
     words = typed.split()
     assert with_values(words) == read.split()
     assert words == typed.split()

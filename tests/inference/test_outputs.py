@@ -31,11 +31,6 @@ ALL = OutputChoice(overlay="video", cutout=True, soft=True, objects=True)
 DEPTH, THREADS = 6, 4
 
 
-@pytest.fixture(autouse=True)
-def _no_h264(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(film, "h264_backend", lambda *_: None)
-
-
 @pytest.fixture
 def writing() -> Iterator[WriteBehind]:
     writing = WriteBehind(THREADS, DEPTH)
@@ -150,7 +145,8 @@ def test_sequence_writer__gif(tmp_path: Path, writing: WriteBehind) -> None:
             played += image.info["duration"]
             expected = blend(_frame(number), _resolved(number).mask)
             np.testing.assert_array_equal(np.asarray(image.convert("RGB")), expected)
-    assert played == 1000
+    # The stamps' own times, eight frames a second, and the usual duration of the last.
+    assert played == 2880 + 40
 
 
 def test_sequence_writer__gif_too_long(tmp_path: Path, writing: WriteBehind) -> None:
@@ -246,10 +242,10 @@ def test_sequence_writer__a_slow_film_holds_the_frames_back(
         most = max(most, made - written)
         return real_blend(*arguments)
 
-    def slow(self: film.FilmWriter, picture: np.ndarray) -> None:
+    def slow(self: film.FilmWriter, picture: np.ndarray, seconds: float) -> None:
         nonlocal written
         time.sleep(0.01)
-        real_add(self, picture)
+        real_add(self, picture, seconds)
         written += 1
 
     monkeypatch.setattr("sfc_cli.inference.outputs.blend", counted)
@@ -293,12 +289,12 @@ def test_sequence_writer__an_error_of_the_film(
     real_add = film.FilmWriter.add
     added = 0
 
-    def add(self: film.FilmWriter, picture: np.ndarray) -> None:
+    def add(self: film.FilmWriter, picture: np.ndarray, seconds: float) -> None:
         nonlocal added
         added += 1
         if added == 4:
             raise InputError("the film tore")
-        real_add(self, picture)
+        real_add(self, picture, seconds)
 
     monkeypatch.setattr(film.FilmWriter, "add", add)
     with pytest.raises(InputError, match="the film tore"):

@@ -8,17 +8,28 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sfc_cli.data.frames import read_frame
+import numpy as np
+
+from sfc_cli.data.frames import Frame, read_deep_frame, read_frame
 from sfc_cli.data.videos.selection import ALL_FRAMES, FrameStamp, Selection, Video, VideoFrame, as_time
 from sfc_cli.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from PIL import Image
 
-_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+_PILLOW_SUFFIXES = frozenset({".avif", ".heic", ".heif"})
+_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", *_PILLOW_SUFFIXES})
+# What can hold more than 8 bits.
+_DEEP_SUFFIXES = frozenset({".png", ".tif", ".tiff"})
+_DEPTHS = (8, 10, 12, 14, 16)
+# So many images, evenly spread, tell how many bits the numbers of all have.
+_MEASURED_IMAGES = 32
+# A hyphen is a sign unless it joins words or numbers, a dot a decimal point unless there are several.
+_NUMBER = re.compile(r"((?:(?<![^\W_])-)?(?:(?<![0-9])(?<![0-9]\.)[0-9]+\.[0-9]+(?!\.?[0-9])|[0-9]+))")
 _USUAL_RATE = 24.0
 
 # What file managers leave in folders.
@@ -58,6 +69,13 @@ class ImageSeries(Video):
         _refuse_few(self.files)
         _refuse_shared_stems(self.files)
         self.size = _common_size(self.files)
+        self._most, self._depth = _measure_depth(self.files)
+
+    def remarks(self) -> list[str]:
+        """Return what was decided about images of 16 bits."""
+        if self._depth is None:
+            return []
+        return [f"16-bit images hold {self._depth}-bit numbers (up to {self._most}) and are scaled by that."]
 
     def frames(self, selection: Selection = ALL_FRAMES) -> Iterator[VideoFrame]:
         """Decode the chosen images in order, holding one at a time."""
@@ -92,7 +110,7 @@ class ImageSeries(Video):
 
     def _read(self, stamp: FrameStamp) -> VideoFrame:
         path = self.files[stamp.number]
-        frame = read_frame(path)
+        frame = _read(path, self._depth)
         if frame.shape[:2] != self.size:
             raise _other_size(path, (frame.shape[0], frame.shape[1]), self.files[0], self.size)
         return VideoFrame(stamp=stamp, frame=frame)
@@ -108,11 +126,70 @@ def is_passed_over(path: Path) -> bool:
     return path.name.startswith(".") or path.name.lower() in _LITTER or path.is_dir()
 
 
-def natural_order(path: Path) -> tuple[list[str | int], str]:
-    """Return a key that sorts ``img2`` before ``img10``, and names without numbers by the alphabet."""
+def natural_order(path: Path) -> tuple[list[str | Decimal], str]:
+    """Return a key that sorts ``img2`` before ``img10``, ``-1`` before ``0.5``, names by the alphabet."""
     # Text and numbers alternate, so that text is only compared with text.
-    parts = re.split(r"(\d+)", path.stem.casefold(), flags=re.ASCII)
-    return [int(part) if index % 2 else part for index, part in enumerate(parts)], path.name
+    parts = _NUMBER.split(path.stem.casefold())
+    return [Decimal(part) if index % 2 else part for index, part in enumerate(parts)], path.name
+
+
+def _read(path: Path, depth: int | None) -> Frame:
+    """Decode an image; numbers of so many bits in a 16-bit file become 8 bits."""
+    if path.suffix.lower() in _PILLOW_SUFFIXES:
+        return _read_by_pillow(path)
+    if depth is None:
+        return read_frame(path)
+    frame = read_deep_frame(path)
+    if frame.dtype == np.uint8:
+        return np.asarray(frame, np.uint8)
+    return np.asarray(np.minimum(frame >> (depth - 8), np.iinfo(np.uint8).max).astype(np.uint8))
+
+
+def _read_by_pillow(path: Path) -> Frame:
+    from PIL import Image, ImageOps
+
+    _register_heif(path)
+    try:
+        with Image.open(path) as image:
+            return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError(f"Frame {path} cannot be decoded ({error}).", "Extract it again.") from None
+
+
+def _register_heif(path: Path) -> None:
+    """Make sure that Pillow can open a file of its suffix.
+
+    Raises:
+        InputError: If a plugin is missing.
+    """
+    from PIL import Image
+
+    Image.init()
+    suffix = path.suffix.lower()
+    if suffix in Image.registered_extensions():
+        return
+    try:
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+        if suffix == ".avif":
+            import pillow_avif  # noqa: F401
+    except ImportError:
+        plugin = "pillow-avif-plugin" if suffix == ".avif" else "pillow-heif"
+        raise InputError(
+            f"Frame {path} is a {suffix[1:].upper()} image, which Pillow reads only with a plugin.",
+            f"Install it (pip install {plugin}), or convert the images to PNG.",
+        ) from None
+
+
+def _measure_depth(files: Sequence[Path]) -> tuple[int, int | None]:
+    """Return the largest number of 16-bit images and its bits; None where nothing has to be scaled."""
+    if files[0].suffix.lower() not in _DEEP_SUFFIXES or read_deep_frame(files[0]).dtype == np.uint8:
+        return 0, None
+    step = max(1, len(files) // _MEASURED_IMAGES)
+    most = max(int(read_deep_frame(path).max()) for path in files[::step])
+    depth = next(depth for depth in _DEPTHS if most < 1 << depth)
+    return most, None if depth == _DEPTHS[-1] else depth
 
 
 def _refuse_few(files: Sequence[Path]) -> None:
@@ -159,6 +236,8 @@ def _upright_size(path: Path) -> tuple[int, int]:
     """Return an image's height and width once decoded, from its header wherever that is enough."""
     from PIL import Image
 
+    if path.suffix.lower() in _PILLOW_SUFFIXES:
+        _register_heif(path)
     try:
         if not path.stat().st_size:
             raise InputError(f"Frame {path} is empty (0 bytes).", "Extract it again, or move it away.")
@@ -176,7 +255,7 @@ def _upright_size(path: Path) -> tuple[int, int]:
     if kind in ("JPEG", "MPO", "PNG"):
         return width, height
     # Versions of OpenCV and Pillow differ in whether they turn a WebP or a TIFF.
-    height, width = read_frame(path).shape[:2]
+    height, width = _read(path, None).shape[:2]
     return height, width
 
 

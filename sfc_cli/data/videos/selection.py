@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from fractions import Fraction
 from pathlib import Path
 
 from sfc_cli.data.frames import Frame
@@ -200,6 +201,8 @@ class Video(abc.ABC):
         frames_per_second: The average of a video file; what was asked for with images.
         count: How many frames there are; None if a video file does not say.
         is_exact: Whether ``count`` was counted, not announced.
+        pixel_aspect: How much wider a pixel is than high; frames and masks are in stored pixels all the same.
+        sound_origin: When the first frame is shown by the clock of the file's sound; None without sound.
     """
 
     name: str
@@ -209,6 +212,12 @@ class Video(abc.ABC):
     frames_per_second: float
     count: int | None
     is_exact: bool
+    pixel_aspect: Fraction = Fraction(1)
+    sound_origin: float | None = None
+
+    def remarks(self) -> list[str]:
+        """Return what was decided in opening the video, a line each."""
+        return []
 
     @abc.abstractmethod
     def frames(self, selection: Selection = ALL_FRAMES) -> Iterator[VideoFrame]:

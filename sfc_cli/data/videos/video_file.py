@@ -1,207 +1,102 @@
-"""Video files, decoded by OpenCV's FFmpeg: forward as a stream, backwards in short stretches."""
+"""Video files: forward as a stream, backwards in stretches that are checked against the pass forwards."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import math
-import os
+from array import array
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 
-import numpy as np
+from av.error import FFmpegError
 
-from sfc_cli.data.frames import Frame, quiet_opencv
-from sfc_cli.data.videos.containers import Container
+from sfc_cli.data.frames import Frame
+from sfc_cli.data.videos.decoder import Decoded, Decoder, NoPicturesError
 from sfc_cli.data.videos.selection import ALL_FRAMES, FrameStamp, Selection, Video, VideoFrame, as_time
+from sfc_cli.data.videos.true_colours import RgbConverter, Turn, hdr_name, turn_of, why_not_converted
 from sfc_cli.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-_FFMPEG_LEVEL, _FFMPEG_QUIET = "OPENCV_FFMPEG_LOGLEVEL", "-8"
-# A damaged part fails frame by frame, up to a whole group of them; sound frames may follow.
-_ATTEMPTS = 250
-# Screen recorders announce the ticks of their clock (600, 1000, 90000 a second) as their rate.
-_HIGHEST_RATE = 250.0
-_USUAL_RATE = 24.0
-_MEASURED_FRAMES = 30
 # What a pass backwards may hold at once: one stretch of frames, decoded forward.
 _STRETCH_BYTES = 128 * 2**20
 _STRETCH_FRAMES = 64
-# How far before a stretch to aim, in seconds: seeking lands late where the frame rate varies.
+# How far before a stretch to aim, in seconds: not every key frame is one, and some lack what they refer to.
 _LEADS = (0.0, 0.5, 2.0, 8.0)
-# Times come from the same numbers on every pass; this only allows for rounding.
-_SAME_TIME = 1e-6
 _DIGITS = 5
+# Formats that count their frames when they are written; elsewhere only a duration is known.
+_COUNTED = ("mov", "avi")
+_MOST_MISSING_SECONDS = 1.0
 _CONVERT = "Convert it to an MP4 with H.264, or extract its frames as images and give their folder."
-
-
-class Capture:
-    """One pass over a video file, with a clock that always runs forward.
-
-    Args:
-        path: The video; its name must be valid UTF-8, or OpenCV ends the process.
-
-    Attributes:
-        announced_rate: Frames per second according to the container, which may be nonsense; 0 if it has none.
-    """
-
-    def __init__(self, path: Path) -> None:
-        import cv2
-
-        with quiet_opencv(), _quiet_ffmpeg():
-            # A name with a colon would be taken for an address if it did not begin with a slash.
-            self._capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
-            self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
-        self._time: float | None = None
-        self.announced_rate = self._number(cv2.CAP_PROP_FPS)
-
-    def __enter__(self) -> Capture:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._capture.release()
-
-    @property
-    def is_open(self) -> bool:
-        """Whether FFmpeg found a video stream."""
-        return bool(self._capture.isOpened())
-
-    @property
-    def announced(self) -> int | None:
-        """How many frames the container announces, or its duration suggests; None if it does not say."""
-        import cv2
-
-        count = self._number(cv2.CAP_PROP_FRAME_COUNT)
-        return round(count) if 1 <= count < 2**31 else None
-
-    @property
-    def codec(self) -> str:
-        """The four letters of the codec, such as ``AV01``."""
-        import cv2
-
-        letters = int(self._number(cv2.CAP_PROP_FOURCC)).to_bytes(8, "little", signed=True)[:4]
-        return letters.decode("ascii", "replace").strip("\0 ")
-
-    def grab(self) -> float | None:
-        """Go to the next frame.
-
-        Returns:
-            Its time in seconds by the stream's clock, later than that of the frame before; None at the end.
-        """
-        import cv2
-
-        with quiet_opencv():
-            if not any(self._capture.grab() for _ in range(_ATTEMPTS)):
-                return None
-        time = self._number(cv2.CAP_PROP_POS_MSEC) / 1000
-        # Frames without a time of their own (the last of an MPEG-PS or a packed AVI) are given 0 or less.
-        if self._time is not None and time <= self._time:
-            time = self._time + 1 / (self.announced_rate if self._is_likely_rate else _USUAL_RATE)
-        self._time = time
-        return time
-
-    def retrieve(self) -> Frame | None:
-        """Return the pixels of the frame that was grabbed, uint8 [H, W, 3], RGB, upright."""
-        import cv2
-
-        with quiet_opencv():
-            found, frame = self._capture.retrieve()
-        return np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), np.uint8) if found else None
-
-    def seek(self, time: float) -> None:
-        """Jump near a time: OpenCV counts frames from a key frame on, at the average rate."""
-        import cv2
-
-        with quiet_opencv():
-            self._capture.set(cv2.CAP_PROP_POS_MSEC, max(0.0, time) * 1000)
-        self._time = None
-
-    def measure_rate(self) -> float:
-        """Return the average rate that the container announces; a measured one where that cannot be true."""
-        if self._is_likely_rate:
-            return self.announced_rate
-        times = [time for _ in range(_MEASURED_FRAMES) if (time := self.grab()) is not None]
-        return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else _USUAL_RATE
-
-    @property
-    def _is_likely_rate(self) -> bool:
-        return 0 < self.announced_rate <= _HIGHEST_RATE
-
-    def _number(self, quantity: int) -> float:
-        value = float(self._capture.get(quantity))
-        return value if math.isfinite(value) else 0.0
-
-
-@contextlib.contextmanager
-def _quiet_ffmpeg() -> Iterator[None]:
-    """Keep FFmpeg silent for good: OpenCV reads this variable once, when it opens its first video."""
-    if _FFMPEG_LEVEL in os.environ:
-        yield
-        return
-    os.environ[_FFMPEG_LEVEL] = _FFMPEG_QUIET
-    try:
-        yield
-    finally:
-        os.environ.pop(_FFMPEG_LEVEL, None)
 
 
 class VideoFile(Video):
     """A video kept as one file.
 
     Args:
-        path: A file that is whole, or whose readable part is wanted.
-        container: What the file says of itself.
+        path: The file.
         name: What the video is called.
+        strict: Refuse a file of which a part cannot be decoded; otherwise that is a remark.
 
     Raises:
         InputError: If none of its frames can be decoded.
     """
 
-    def __init__(self, path: Path, container: Container, *, name: str) -> None:
+    def __init__(self, path: Path, *, name: str, strict: bool = False) -> None:
         self.name = name
         self.source = path
         self.files = (path,)
         self.is_exact = False
-        with Capture(path) as capture:
-            if not capture.is_open:
-                raise _no_video(path, container)
-            first_time = capture.grab()
-            frame = None if first_time is None else capture.retrieve()
-            if first_time is None or frame is None:
-                raise _no_frame(path, capture)
-            self._first_time = first_time
-            self.size = (frame.shape[0], frame.shape[1])
-            self.frames_per_second = capture.measure_rate()
-            self.count = _likely_count(capture, container, self.frames_per_second)
-        self._container = container
+        self._strict, self._is_whole, self._has_warned = strict, False, False
+        # Of every frame, in ticks and as CRC: what a pass backwards is compared with.
+        self._ticks, self._prints = array("q"), array("L")
+        with self._open() as decoder:
+            first = next(iter(decoder), None)
+            if first is None:
+                raise _no_frame(path, decoder)
+            self._first_time = first.time
+            self.sound_origin = first.time if decoder.has_sound else None
+            self._turn = turn_of(first.picture)
+            self._require_convertible(first)
+            self.size = self._pixels(RgbConverter(), first, 0, is_first=True).shape[:2]
+            aspect = Fraction(decoder.pixel_aspect)
+            self.pixel_aspect = 1 / aspect if self._turn.is_transposed else aspect
+            self.frames_per_second = decoder.measure_rate()
+            self.count = _likely_count(decoder, self._first_time, self.frames_per_second)
+            self._remarks = _remarks(decoder, self._turn)
         self._digits = max(_DIGITS, len(str((self.count or 1) - 1)))
+
+    def remarks(self) -> list[str]:
+        """Return what was decided in opening the file, a line each."""
+        return self._remarks
 
     def frames(self, selection: Selection = ALL_FRAMES) -> Iterator[VideoFrame]:
         """Decode the chosen frames in order, holding one at a time."""
-        with Capture(self.source) as capture:
-            for stamp in selection.choose(self._pass(capture), str(self.source)):
-                yield VideoFrame(stamp=stamp, frame=self._pixels(capture, stamp))
+        converter, current = RgbConverter(), _Current()
+        with self._open() as decoder:
+            for stamp in selection.choose(self._pass(decoder, current), str(self.source)):
+                assert current.decoded is not None
+                yield VideoFrame(stamp=stamp, frame=self._pixels(converter, current.decoded, stamp.number))
 
     def stamps(self, selection: Selection = ALL_FRAMES) -> list[FrameStamp]:
         """List the chosen frames in one pass that keeps no pixels."""
-        with Capture(self.source) as capture:
-            return list(selection.choose(self._pass(capture), str(self.source)))
+        with self._open() as decoder:
+            return list(selection.choose(self._pass(decoder, _Current()), str(self.source)))
 
     def backwards(self, stamps: Sequence[FrameStamp]) -> Iterator[VideoFrame]:
         """Decode the given frames, the last first, in stretches of at most 128 MiB."""
         height, width = self.size
         length = max(1, min(_STRETCH_FRAMES, _STRETCH_BYTES // (3 * height * width)))
-        with Capture(self.source) as capture:
-            for end in range(len(stamps), 0, -length):
-                stretch = stamps[max(0, end - length) : end]
-                held = self._jump(capture, stretch) or self._decode_from_start(stretch)
-                # A frame that was passed on is no longer held here.
-                while held:
-                    yield held.pop()
+        if stamps and len(self._ticks) <= stamps[-1].number:
+            self.stamps()
+        numbers = {ticks: number for number, ticks in enumerate(self._ticks)}
+        can_seek = len(numbers) == len(self._ticks)
+        for end in range(len(stamps), 0, -length):
+            stretch = stamps[max(0, end - length) : end]
+            held = (self._jump(numbers, stretch) if can_seek else []) or self._decode_from_start(stretch)
+            # A frame that was passed on is no longer held here.
+            while held:
+                yield held.pop()
 
     def identity(self) -> dict[str, object]:
         """Return the file's path, its bytes and when it was changed."""
@@ -213,104 +108,179 @@ class VideoFile(Video):
             "modified": as_time(state.st_mtime),
         }
 
-    def _pass(self, capture: Capture) -> Iterator[FrameStamp]:
-        """Step through all frames; the caller may retrieve each as it comes."""
+    def _open(self) -> Decoder:
+        try:
+            return Decoder(self.source, is_whole=self._is_whole)
+        except NoPicturesError as error:
+            raise InputError(
+                f"No pictures in {self.source} that can be read: {error}.",
+                _CONVERT if error.is_codec else "Choose the file that contains the pictures.",
+            ) from None
+        except FFmpegError:
+            raise _not_a_video(self.source) from None
+
+    def _pass(self, decoder: Decoder, current: _Current) -> Iterator[FrameStamp]:
+        """Step through all frames; the caller may convert each as it comes."""
         number, seconds = -1, 0.0
-        while (time := capture.grab()) is not None:
-            number, seconds = number + 1, max(0.0, time - self._first_time)
+        for number, decoded in enumerate(decoder):
+            if number == len(self._ticks):
+                self._ticks.append(number if decoded.pts is None else decoded.pts)
+                self._prints.append(decoded.fingerprint)
+            current.decoded, seconds = decoded, max(0.0, decoded.time - self._first_time)
             yield FrameStamp(number=number, name=f"{number:0{self._digits}d}", seconds=seconds)
-        self._note_end(number + 1, seconds)
+        self._note_end(decoder, number + 1, seconds)
 
-    def _note_end(self, count: int, last: float) -> None:
-        """Keep the true number of frames, and warn if the container announced more."""
-        announced, self.count, self.is_exact = self.count, count, True
-        if announced is None:
+    def _note_end(self, decoder: Decoder, count: int, last: float) -> None:
+        """Keep the true number of frames, and warn, or refuse, if the file has or announces more."""
+        self.count, self.is_exact = count, True
+        damage = _damage(decoder, count, last + self._first_time, self.frames_per_second)
+        self._is_whole = not damage
+        if not damage or (self._has_warned and not self._strict):
             return
-        slack = max(2, 0.02 * announced)
-        is_certain = self._container.counts_frames or self._container.announced is not None
-        # Elsewhere the number was made from the duration, which in Matroska may begin before the frames do.
-        is_early = last * self.frames_per_second + 1 < announced - slack
-        if count < announced - slack and (is_certain or (is_early and self._container.kind == "other")):
-            message = "%s announces %d frames, %d could be decoded: it was trimmed, or it is damaged."
-            logger.warning(message, self.source, announced, count)
+        self._has_warned = True
+        message = f"{self.source} {damage}: it is damaged, or was cut short."
+        if self._strict:
+            raise InputError(message, "Copy or download it again, or leave out `strict_video`.")
+        logger.warning("%s The %d frames that can be decoded are used.", message, count)
 
-    def _jump(self, capture: Capture, stretch: Sequence[FrameStamp]) -> list[VideoFrame]:
-        """Seek to a stretch and decode it; return nothing if its times are not met exactly."""
-        aim = stretch[0].seconds + self._first_time
+    def _jump(self, numbers: dict[int, int], stretch: Sequence[FrameStamp]) -> list[VideoFrame]:
+        """Seek to a stretch and decode it; return nothing if it is not met exactly as on the way."""
+        # A deinterlaced frame is made of its neighbours, too.
+        begin, end = max(0, stretch[0].number - 1), stretch[-1].number + 1
+        converter = RgbConverter()
         for lead in _LEADS:
-            capture.seek(aim - lead)
-            time = capture.grab()
-            if time is not None and time <= aim + _SAME_TIME:
-                return self._collect(capture, time, stretch)
+            with Decoder(self.source, is_whole=True) as decoder:
+                if not decoder.seek(self._ticks[begin], lead):
+                    return []
+                held = self._collect(decoder, converter, numbers, stretch, range(begin, end + 1))
+            if held:
+                return held
         return []
 
-    def _collect(self, capture: Capture, time: float, stretch: Sequence[FrameStamp]) -> list[VideoFrame]:
-        held = []
-        grabbed: float | None = time
-        for stamp in stretch:
-            aim = stamp.seconds + self._first_time
-            while grabbed is not None and grabbed < aim - _SAME_TIME:
-                grabbed = capture.grab()
-            if grabbed is None or grabbed > aim + _SAME_TIME:
+    def _collect(
+        self,
+        decoder: Decoder,
+        converter: RgbConverter,
+        numbers: dict[int, int],
+        stretch: Sequence[FrameStamp],
+        checked: range,
+    ) -> list[VideoFrame]:
+        wanted = {stamp.number: stamp for stamp in stretch}
+        held, last = [], None
+        for decoded in decoder:
+            number = numbers.get(decoded.pts) if decoded.pts is not None else None
+            if (
+                number is None
+                or (last is None and number > checked.start)
+                or (last or number - 1) + 1 < number
+            ):
                 return []
-            held.append(VideoFrame(stamp=stamp, frame=self._pixels(capture, stamp)))
-        return held
+            last = number
+            if number in checked and decoded.fingerprint != self._prints[number]:
+                return []
+            if stamp := wanted.get(number):
+                held.append(VideoFrame(stamp=stamp, frame=self._pixels(converter, decoded, number)))
+            if number >= min(checked.stop, len(self._ticks)) - 1:
+                break
+        return held if len(held) == len(stretch) else []
 
     def _decode_from_start(self, stretch: Sequence[FrameStamp]) -> list[VideoFrame]:
         """Decode a stretch by counting frames from the first: slow, but right where seeking is not."""
         wanted = {stamp.number: stamp for stamp in stretch}
-        held = []
-        with Capture(self.source) as capture:
-            for number in range(stretch[-1].number + 1):
-                if capture.grab() is None:
-                    raise _unreadable(self.source, stretch[-1])
+        converter, held = RgbConverter(), []
+        with self._open() as decoder:
+            for number, decoded in enumerate(decoder):
                 if stamp := wanted.get(number):
-                    held.append(VideoFrame(stamp=stamp, frame=self._pixels(capture, stamp)))
-        return held
+                    held.append(VideoFrame(stamp=stamp, frame=self._pixels(converter, decoded, number)))
+                if number == stretch[-1].number:
+                    return held
+        raise InputError(
+            f"Frame {stretch[-1].number} of {self.source} can no longer be decoded.",
+            "Was the file changed in the meantime?",
+        )
 
-    def _pixels(self, capture: Capture, stamp: FrameStamp) -> Frame:
-        frame = capture.retrieve()
-        if frame is None:
-            raise _unreadable(self.source, stamp)
-        if frame.shape[:2] != self.size:
+    def _require_convertible(self, decoded: Decoded) -> None:
+        if name := why_not_converted(decoded.picture):
+            raise InputError(
+                f"{self.source} declares the colour matrix {name}, which FFmpeg cannot convert to RGB.",
+                "Export it with BT.709 colours.",
+            )
+
+    def _pixels(
+        self, converter: RgbConverter, decoded: Decoded, number: int, *, is_first: bool = False
+    ) -> Frame:
+        try:
+            frame = converter.convert(decoded.picture, self._turn)
+        except ValueError as error:
+            raise InputError(
+                f"Frame {number} of {self.source} cannot be converted ({error}).", _CONVERT
+            ) from None
+        if not is_first and frame.shape[:2] != self.size:
             (height, width), (old_height, old_width) = frame.shape[:2], self.size
             raise InputError(
                 f"{self.source} changes its size from {old_width}×{old_height} to {width}×{height} pixels "
-                f"at frame {stamp.number}.",
-                f"Convert it to one size, or set `end` to {stamp.number}.",
+                f"at frame {number}.",
+                f"Convert it to one size, or set `end` to {number}.",
             )
         return frame
 
 
-def _likely_count(capture: Capture, container: Container, rate: float) -> int | None:
-    """Return the announced number of frames; if it was made with a false rate, make it again."""
-    count = capture.announced
-    if count is None or container.counts_frames or rate == capture.announced_rate:
-        return count
-    return max(1, round(count * rate / capture.announced_rate)) if capture.announced_rate > 0 else None
+class _Current:
+    """The frame that a pass has reached."""
+
+    decoded: Decoded | None = None
 
 
-def _unreadable(path: Path, stamp: FrameStamp) -> InputError:
-    return InputError(
-        f"Frame {stamp.number} of {path} can no longer be decoded.", "Was the file changed in the meantime?"
-    )
+def _likely_count(decoder: Decoder, first: float, rate: float) -> int | None:
+    """Return how many frames the container announces, or its duration suggests."""
+    if decoder.kind.startswith(_COUNTED) and decoder.announced:
+        return decoder.announced
+    return None if decoder.end is None else max(1, round((decoder.end - first) * rate))
 
 
-def _no_video(path: Path, container: Container) -> InputError:
-    if container.kind:
-        return InputError(
-            f"No video in {path} that OpenCV's FFmpeg can read: the file may contain only sound, use a codec "
-            "that is missing there, or be damaged.",
-            "Choose the file that contains the pictures, or convert it to an MP4 with H.264.",
+def _damage(decoder: Decoder, count: int, last: float, rate: float) -> str:
+    """Return in words what a pass to the end has found missing; nothing if it found all."""
+    announced, end = decoder.announced, decoder.end
+    if decoder.kind.startswith(_COUNTED) and announced and decoder.packets < announced:
+        return f"announces {announced} frames, {count} could be decoded"
+    if decoder.damaged:
+        return f"has {decoder.damaged} parts that could not be decoded"
+    if end is not None and last + 1 / rate + max(_MOST_MISSING_SECONDS, 0.02 * end) < end:
+        return f"announces pictures up to {end:.2f} s, the last could be decoded at {last:.2f} s"
+    return ""
+
+
+def _remarks(decoder: Decoder, turn: Turn) -> list[str]:
+    remarks = []
+    if (streams := decoder.stream_count) > 1:
+        size = f"{decoder.context.width}×{decoder.context.height}"
+        remarks.append(f"Of {streams} streams of pictures the one of {size} pixels is read.")
+    if transfer := hdr_name(decoder.context.color_trc):
+        remarks.append(
+            f"The video is HDR ({transfer}); it is read without tone mapping, so colours look flat."
         )
-    return InputError(f"{path} is not in a video format that OpenCV's FFmpeg knows.", _CONVERT)
+    if not turn.is_exact:
+        remarks.append("The video is to be shown turned by an odd angle; it is turned by quarters only.")
+    return remarks
 
 
-def _no_frame(path: Path, capture: Capture) -> InputError:
-    if not capture.announced:
+def _not_a_video(path: Path) -> InputError:
+    with path.open("rb") as file:
+        is_mp4 = file.read(8)[4:] == b"ftyp"
+    if is_mp4:
+        return InputError(
+            f"{path} cannot be opened: it has no index (moov box), because its recording was cut off before "
+            "it was finished, or it is damaged.",
+            "Copy it again from the camera, or repair it with the camera's own program.",
+        )
+    return InputError(f"{path} is not in a video format that FFmpeg knows, or is damaged.", _CONVERT)
+
+
+def _no_frame(path: Path, decoder: Decoder) -> InputError:
+    if not decoder.packets:
         return InputError(f"No frames in {path}.", "Record or export it again.")
     return InputError(
-        f"{path} announces {capture.announced} frames, but none could be decoded: it is damaged, or "
-        f"OpenCV's FFmpeg lacks its codec ({capture.codec or 'unnamed'}).",
+        f"{path} has {decoder.announced or decoder.packets} frames, but none could be decoded: it is damaged "
+        f"({decoder.context.name}).",
         _CONVERT,
     )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -31,6 +32,12 @@ def names(folder: Path) -> list[str]:
         ["shot-2024-9-1", "shot-2024-10-1"],
         ["é1", "é2", "猫1", "猫12"],
         ["7", "x", "x7"],
+        ["frame_-2", "frame_-1", "frame_0", "frame_1", "frame_10"],
+        ["-3", "-1", "0", "2"],
+        ["1700000000.100", "1700000000.133", "1700000000.2", "1700000000.233"],
+        ["t0.25", "t0.5", "t1.0", "t10.0"],
+        ["2024.9.1", "2024.9.12", "2024.10.1"],
+        ["a-1", "a-2", "a-10"],
     ],
 )
 def test_natural_order__numbers_count(ordered: list[str]) -> None:
@@ -216,3 +223,54 @@ def test_identity__is_json_and_differs_between_videos(tmp_path: Path) -> None:
     assert first == open_video([str(tmp_path / "a")]).identity()
     assert first != open_video([str(write_images(tmp_path / "b", ["1.png", "2.png"]))]).identity()
     assert first != open_video([str(write_images(tmp_path / "a", ["3.png"]))]).identity()
+
+
+def test_image_series__numbers_of_12_bits_in_16(tmp_path: Path) -> None:
+    (tmp_path / "f").mkdir()
+    for number in range(3):
+        deep = picture(number).astype(np.uint16) * 16
+        cv2.imwrite(str(tmp_path / "f" / f"{number}.png"), deep)
+    video = open_video([str(tmp_path / "f")])
+    assert video.remarks() == ["16-bit images hold 12-bit numbers (up to 4080) and are scaled by that."]
+    for frame in video.frames():
+        np.testing.assert_array_equal(frame.frame, picture(frame.stamp.number)[..., ::-1])
+    deep[0, 0] = 65535
+    cv2.imwrite(str(tmp_path / "f" / "2.png"), deep)
+    video = open_video([str(tmp_path / "f")])
+    assert video.remarks() == []
+    np.testing.assert_array_equal(list(video.frames())[1].frame, picture(1)[..., ::-1] // 16)
+
+
+def test_open_video__pattern_of_a_counter(tmp_path: Path) -> None:
+    names = ["f0001.png", "f0002.png", "f0010.png", "f12345.png", "f1.png", "f00001.png", "g0001.png"]
+    folder = write_images(tmp_path / "s", names)
+    taken = [stamp.name for stamp in open_video([f"{folder}/f%04d.png"]).stamps()]
+    assert taken == ["f0001", "f0002", "f0010", "f12345"]
+    with pytest.raises(InputError, match=r"No file matches .*h%04d\.png"):
+        open_video([f"{folder}/h%04d.png"])
+
+
+def test_open_video__masks_are_no_frames(tmp_path: Path) -> None:
+    folder = write_images(tmp_path / "s", ["0.jpg", "1.jpg", "2.jpg"])
+    mask = folder / "0.png"
+    Image.new("P", (30, 20)).save(mask)
+    (tmp_path / "link.png").symlink_to(mask)
+    for given in (mask, tmp_path / "link.png"):
+        for sources in ([str(folder)], [f"{folder}/*"], [str(path) for path in folder.iterdir()]):
+            assert [stamp.name for stamp in open_video(sources, masks=[given]).stamps()] == ["0", "1", "2"]
+    with pytest.raises(InputError, match="would write results of the same name"):
+        open_video([str(folder)])
+
+
+def test_image_series__avif_and_heic(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    for number in range(2):
+        Image.fromarray(picture(number)[..., ::-1].copy()).save(tmp_path / "a" / f"{number}.avif", quality=95)
+    for frame in open_video([str(tmp_path / "a")]).frames():
+        wanted = picture(frame.stamp.number)[..., ::-1].astype(int)
+        assert np.abs(frame.frame - wanted).mean() < 6
+    for number in range(2):
+        (tmp_path / "a" / f"{number}.avif").rename(tmp_path / "a" / f"{number}.heic")
+    if importlib.util.find_spec("pillow_heif") is None:
+        with pytest.raises(InputError, match="is a HEIC image, which Pillow reads only with a plugin"):
+            open_video([str(tmp_path / "a")])

@@ -2,17 +2,19 @@ from __future__ import annotations
 
 import json
 import weakref
+from array import array
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from sfc_cli.data.frames import Frame
-from sfc_cli.data.videos import Selection, VideoFrame, open_video, parse_moment, video_file
-from sfc_cli.data.videos.video_file import Capture
+from sfc_cli.data.videos import Selection, VideoFrame, decoder, open_video, parse_moment, video_file
+from sfc_cli.data.videos.decoder import Decoder
+from sfc_cli.data.videos.true_colours import RgbConverter, Turn
 from sfc_cli.errors import InputError
 from tests.data.videos.support import WRITABLE, decode_plainly, rotate, vary_times, write_video
 
@@ -77,27 +79,26 @@ def test_backwards__aims_earlier_where_seeking_is_late(
     monkeypatch.setattr(video_file, "_STRETCH_FRAMES", 5)
     video = open_video([str(videos("mpeg4.mp4"))])
     forward = list(video.frames())
-    honest = Capture.seek
-    monkeypatch.setattr(Capture, "seek", lambda capture, time: honest(capture, time + 0.2))
+    honest = Decoder.seek
+    # A fifth of a second, in ticks of which a frame lasts one twenty-fifth.
+    late = 5 * (video._ticks[1] - video._ticks[0])  # type: ignore[attr-defined]
+    monkeypatch.setattr(Decoder, "seek", lambda decoder, pts, lead: honest(decoder, pts + late, lead))
     monkeypatch.setattr(video, "_decode_from_start", lambda _: pytest.fail("gave up"))
     assert_same(list(video.backwards(video.stamps())), forward[::-1])
 
 
-def test_backwards__from_the_start_where_times_differ_after_a_seek(
+def test_backwards__from_the_start_where_frames_differ_after_a_seek(
     videos: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(video_file, "_STRETCH_FRAMES", 5)
     video = open_video([str(videos("mpeg4.mp4"))])
     forward = list(video.frames())
-    stamps = video.stamps()
-    honest = Capture.grab
-
-    def shifted(capture: Capture) -> float | None:
-        time = honest(capture)
-        return None if time is None else time - 0.013
-
-    monkeypatch.setattr(Capture, "grab", shifted)
-    assert_same(list(video.backwards(stamps)), forward[::-1])
+    # As if each frame had referred to one before the key frame.
+    video._prints[:] = array("L", [number + 1 for number in video._prints])  # type: ignore[attr-defined]
+    started, honest = [], video._decode_from_start  # type: ignore[attr-defined]
+    monkeypatch.setattr(video, "_decode_from_start", lambda part: started.append(part) or honest(part))
+    assert_same(list(video.backwards(video.stamps())), forward[::-1])
+    assert len(started) == 5
 
 
 @pytest.mark.parametrize("name", ["mpeg4.mp4", "vp9.mp4", "mjpeg.mov", "mjpeg.avi"])
@@ -135,23 +136,22 @@ def test_frames_and_backwards__hold_few_frames(
 ) -> None:
     monkeypatch.setattr(video_file, "_STRETCH_BYTES", 6 * 48 * 64 * 3)
     alive: weakref.WeakValueDictionary[int, npt.NDArray[np.uint8]] = weakref.WeakValueDictionary()
-    honest = Capture.retrieve
-    decoded = 0
+    honest = RgbConverter.convert
+    converted = 0
 
-    def watched(capture: Capture) -> Frame | None:
-        nonlocal decoded
-        frame = honest(capture)
-        assert frame is not None
-        alive[decoded] = frame
-        decoded += 1
+    def watched(converter: RgbConverter, picture: Any, turn: Turn) -> Frame:
+        nonlocal converted
+        frame = honest(converter, picture, turn)
+        alive[converted] = frame
+        converted += 1
         return frame
 
-    monkeypatch.setattr(Capture, "retrieve", watched)
+    monkeypatch.setattr(RgbConverter, "convert", watched)
     video = open_video([str(videos("mpeg4.mp4"))])
     assert max(len(alive) for _ in video.frames()) == 1
-    assert decoded == 25
+    assert converted == 25
     stamps = video.stamps()
-    assert decoded == 25
+    assert converted == 25
     assert max(len(alive) for _ in video.backwards(stamps)) <= 7
 
 
@@ -225,13 +225,13 @@ def test_frames__start_past_the_end(videos: Callable[[str], Path]) -> None:
 
 def test_frames__a_size_that_changes(videos: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
     video = open_video([str(videos("mpeg4.mp4"))])
-    honest, seen = Capture.retrieve, []
+    honest, seen = RgbConverter.convert, []
 
-    def changing(capture: Capture) -> Frame | None:
-        seen.append(honest(capture))
+    def changing(converter: RgbConverter, picture: Any, turn: Turn) -> Frame:
+        seen.append(honest(converter, picture, turn))
         return seen[-1] if len(seen) < 4 else np.zeros((20, 30, 3), np.uint8)
 
-    monkeypatch.setattr(Capture, "retrieve", changing)
+    monkeypatch.setattr(RgbConverter, "convert", changing)
     with pytest.raises(InputError, match=r"changes its size from 64×48 to 30×20 pixels at frame 3"):
         list(video.frames())
 
@@ -251,7 +251,7 @@ def test_frames__warns_only_of_missing_ones(
     content = videos("mjpeg.avi").read_bytes()
     path = tmp_path / "v.avi"
     path.write_bytes(content[: len(content) * 2 // 3])
-    video = open_video([str(path)], allow_truncated=True)
+    video = open_video([str(path)])
     video.stamps(Selection(end=parse_moment("4", "end")))
     assert not caplog.records
     video.stamps()
@@ -263,14 +263,7 @@ def test_frames__warns_only_of_missing_ones(
 def test_measure_rate__where_the_announced_one_cannot_be_true(
     videos: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest = Capture._number
-
-    def of_a_screen_recorder(capture: Capture, quantity: int) -> float:
-        return {cv2.CAP_PROP_FPS: 1000.0, cv2.CAP_PROP_FRAME_COUNT: 960.0}.get(
-            quantity, honest(capture, quantity)
-        )
-
-    monkeypatch.setattr(Capture, "_number", of_a_screen_recorder)
+    monkeypatch.setattr(decoder, "_HIGHEST_RATE", 20.0)
     video = open_video([str(videos("vp8.webm"))])
     assert video.frames_per_second == pytest.approx(25)
     assert video.count == 24
