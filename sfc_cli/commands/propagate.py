@@ -44,6 +44,9 @@ def propagate(
     context_frames: own.ContextFrames = None,
     fusion_weight: own.FusionWeight = None,
     batchnorm: own.BatchNorm = None,
+    layer: own.Layer = None,
+    stride: own.Stride = None,
+    key_prefix: own.KeyPrefix = None,
     protocol: own.ProtocolName = None,
     whitening: own.Whitening = None,
     shallow_weight: own.ShallowWeight = None,
@@ -69,6 +72,7 @@ def propagate(
     _require_one_subject(clip, mask, {"--data": data, "--split": split, "--sequences": sequences}, ctx)
 
     from sfc_cli.commands.displays import open_display
+    from sfc_cli.core.encoders import NetworkOptions
     from sfc_cli.inference.networks import NetworkChoice
     from sfc_cli.inference.run import Run
 
@@ -95,6 +99,7 @@ def propagate(
         device=device,
         backend=backend,
         precision=precision,
+        options=NetworkOptions(layer=layer, stride=stride, key_prefix=key_prefix),
     )
     with open_display(ctx.command, json_lines=json) as progress:
         if clip:

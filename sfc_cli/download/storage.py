@@ -124,7 +124,7 @@ def verify(path: Path, entry: Entry) -> str:
         from sfc_cli.core.encoders import verify_checkpoint
 
         with _one_reader:
-            verify_checkpoint(path, architecture=entry.trunk, layout=entry.layout)  # type: ignore[arg-type]
+            verify_checkpoint(path, architecture=entry.trunk, layout=entry.layout)
     elif not zipfile.is_zipfile(path):
         raise InputError(f"{path} is not a zip file.", "Is it the right file?")
     return sha256
