@@ -18,8 +18,8 @@ from sfc_cli.core.backbone_weights import cached_file, fill_model, find_weights
 from sfc_cli.core.backbones import Backbone, build_backbone, make_model
 from sfc_cli.core.checkpoint_files import read_checkpoint
 from sfc_cli.core.checkpoint_layouts import recognise_architecture, recognise_layout
-from sfc_cli.core.network_table import MOST_STRIDE, RANDOM, NetworkSpec, find_spec
-from sfc_cli.core.trunk import LAYERS, STRIDE, TRUNK_STRIDES, Padding, Trunk, step_batchnorm_on_zeros
+from sfc_cli.core.network_table import MOST_STRIDE, RANDOM, STRIDE, NetworkSpec, find_spec
+from sfc_cli.core.trunk import LAYERS, TRUNK_STRIDES, Padding, Trunk, step_batchnorm_on_zeros
 from sfc_cli.core.weight_checks import refuse_unusable
 from sfc_cli.errors import InputError, UsageError, require_choice
 from sfc_cli.settings.locations import assets_folder

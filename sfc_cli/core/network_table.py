@@ -1,6 +1,7 @@
 """Networks of other libraries by name: which model, which weights, and how features are taken from it.
 
 What differs between networks is data, in ``assets/networks.yaml``; ``networks:`` in sfc.yaml adds to it.
+Importing this loads no torch, since downloads ask here, too.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from typing import Any, Final
 
 import yaml
 
-from sfc_cli.core.trunk import RESNETS, STRIDE
 from sfc_cli.errors import InputError, UsageError, require_package
 from sfc_cli.settings.locations import assets_folder, read_config
 
@@ -23,6 +23,20 @@ CONFIG_KEY: Final = "networks"
 RANDOM: Final = "random"
 SOURCES: Final = ("torchvision", "timm")
 MOST_STRIDE: Final = 64
+STRIDE: Final = 8
+# torchvision's ResNets, of which sfc cuts its own trunks.
+RESNETS: Final = (
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "resnet152",
+    "resnext50_32x4d",
+    "resnext101_32x8d",
+    "resnext101_64x4d",
+    "wide_resnet50_2",
+    "wide_resnet101_2",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,10 +130,17 @@ def find_spec(name: str) -> NetworkSpec | None:
             raise UsageError(f"No network {plain!r}.", f"Names: {', '.join(family)}.")
         return None
     model, tag = _check_torchvision(model) if source == "torchvision" else _check_timm(model)
-    for family in _shipped()["families"]:
-        if fnmatch.fnmatchcase(f"{source}:{model}", family["names"]):
-            fields = {**{key: value for key, value in family.items() if key != "names"}, **fields}
+    fields = {**shared_fields(f"{source}:{model}"), **fields}
     return NetworkSpec(name=name, source=source, model=model, tag=tag, given=given, **_checked(plain, fields))
+
+
+def shared_fields(target: str) -> dict[str, Any]:
+    """Return what all networks of a kind share, by the source and name of their model."""
+    shared: dict[str, Any] = {}
+    for family in _shipped()["families"]:
+        if fnmatch.fnmatchcase(target, family["names"]):
+            shared |= {key: value for key, value in family.items() if key != "names"}
+    return shared
 
 
 def _checked(name: str, fields: Mapping[str, Any]) -> dict[str, Any]:

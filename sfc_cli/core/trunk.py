@@ -8,26 +8,14 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
+from sfc_cli.core.network_table import RESNETS, STRIDE
 from sfc_cli.errors import InputError
 from sfc_cli.settings.pretraining import Architecture, LastLayer
 
 Padding = Literal["zeros", "reflect"]
 
-STRIDE: Final = 8
 IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION: Final = (0.229, 0.224, 0.225)
-RESNETS: Final = (
-    "resnet18",
-    "resnet34",
-    "resnet50",
-    "resnet101",
-    "resnet152",
-    "resnext50_32x4d",
-    "resnext101_32x8d",
-    "resnext101_64x4d",
-    "wide_resnet50_2",
-    "wide_resnet101_2",
-)
 LAYERS: Final = ("layer1", "layer2", "layer3", "layer4")
 TRUNK_STRIDES: Final = (4, 8, 16, 32)
 CHANNELS: Final[dict[tuple[Architecture, LastLayer], int]] = {

@@ -12,9 +12,9 @@ from sfc_cli.core.devices import describe_device, require_device_name, resolve_d
 from sfc_cli.core.encoders import ENCODERS, EncoderSource, NetworkOptions, find_encoder, load_source
 from sfc_cli.core.features import FeatureExtractor
 from sfc_cli.core.manifest import sha256_of
+from sfc_cli.core.network_table import STRIDE
 from sfc_cli.core.propagation import backend_for
 from sfc_cli.core.ranks import Ranks
-from sfc_cli.core.trunk import STRIDE
 from sfc_cli.errors import UsageError, require_choice
 from sfc_cli.inference.propagator import Size, VideoPropagator
 from sfc_cli.inference.record import RunRecord

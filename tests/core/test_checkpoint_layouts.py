@@ -5,7 +5,7 @@ import torch
 
 from sfc_cli.core.checkpoint_layouts import LAYOUTS, recognise_architecture, recognise_layout
 from sfc_cli.core.encoders import load_encoder, read_trunk_state
-from sfc_cli.core.trunk import RESNETS
+from sfc_cli.core.network_table import RESNETS
 from sfc_cli.errors import InputError
 from tests.core import published
 
