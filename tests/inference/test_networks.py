@@ -36,7 +36,9 @@ def test_resolve__label_patch_follows_the_grid() -> None:
 
 def test_resolve__options_without_effect() -> None:
     with pytest.raises(UsageError, match="`layer` has no effect on random18"):
-        NetworkChoice(fine_grained="random18", options=NetworkOptions(layer="layer2")).resolve(on_dataset=False)
+        NetworkChoice(fine_grained="random18", options=NetworkOptions(layer="layer2")).resolve(
+            on_dataset=False
+        )
 
 
 def test_load__propagates_on_the_grid_of_its_stride() -> None:
@@ -46,7 +48,7 @@ def test_load__propagates_on_the_grid_of_its_stride() -> None:
     frames = rng.integers(0, 256, (3, 70, 100, 3), dtype=np.uint8)
     mask = np.zeros((70, 100), np.uint8)
     mask[20:50, 30:70] = 3
-    shapes = [one.resolve(on_dataset=False).mask.shape for one in propagator.run(frames, mask)]
+    shapes = [one.resolve().mask.shape for one in propagator.run(frames, mask)]
     assert shapes == [(70, 100)] * 3
     assert propagator.extractor.stride == 16
 
