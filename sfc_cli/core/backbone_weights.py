@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -25,6 +26,12 @@ def cached_file(name: str) -> Path | None:
     """Return a file that torchvision or torch.hub has downloaded before, if there is one of that name."""
     path = Path(torch.hub.get_dir()) / "checkpoints" / name
     return path if path.is_file() else None
+
+
+def hash_in_name(file: str) -> str:
+    """Return the first digits of the SHA-256 that end a file's name, as torchvision's do; else nothing."""
+    match = re.search(r"-([0-9a-f]{8})\.pth$", file)
+    return match[1] if match else ""
 
 
 def find_weights(spec: NetworkSpec, checkpoints: Path) -> Path:

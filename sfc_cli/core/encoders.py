@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor
 
 from sfc_cli.core import manifest
-from sfc_cli.core.backbone_weights import cached_file, fill_model, find_weights
+from sfc_cli.core.backbone_weights import cached_file, fill_model, find_weights, hash_in_name
 from sfc_cli.core.backbones import Backbone, build_backbone, make_model
 from sfc_cli.core.checkpoint_files import read_checkpoint
 from sfc_cli.core.checkpoint_layouts import recognise_architecture, recognise_layout
@@ -233,12 +232,6 @@ def _older(name: str) -> str:
         if other.startswith(f"{name}-") and entry.file is not None and cached_file(entry.file) is not None:
             return f" The older {entry.file} is here: choose {other}."
     return ""
-
-
-def hash_in_name(file: str) -> str:
-    """Return the first digits of the SHA-256 that end a file's name, as torchvision's do; else nothing."""
-    match = re.search(r"-([0-9a-f]{8})\.pth$", file)
-    return match[1] if match else ""
 
 
 def _find_foreign(spec: NetworkSpec, checkpoints: Path, options: NetworkOptions) -> EncoderSource:
