@@ -42,13 +42,16 @@ def load_network(
     label_patch: int | None = None,
     edge_refinement: float | None = None,
     long_memory: int | Sequence[int] | None = None,
+    layer: str | None = None,
+    stride: int | None = None,
+    key_prefix: str | None = None,
 ) -> VideoPropagator:
     """Load a network, or two fused ones, once for many videos.
 
     Args:
-        network: The fine-grained network: ``mini`` (bundled), ``fine-grained``, ``crw``, ``random18`` …, or
-            the path of a checkpoint.
-        semantic: The semantic network beside it: ``mocov1``, ``vfs`` …, or a path; None for none.
+        network: The fine-grained network: ``mini`` (bundled), ``fine-grained``, ``crw``, ``random18`` …, the
+            path of a ResNet's checkpoint, ``torchvision:NAME`` or ``timm:NAME``.
+        semantic: The semantic network beside it: ``mocov1``, ``vfs`` …, or the same; None for none.
         checkpoints: The folder of the named networks; None for that of sfc.yaml, ``$SFC_CHECKPOINTS`` or
             ``./checkpoints``.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
@@ -69,6 +72,10 @@ def load_network(
         edge_refinement: Share of the labels that follows the frame's edges, 0…1.
         long_memory: Every so many of the frames before the window stay context; 0 for none. Or a list
             of frames that stay, which begins with 0.
+        layer: The layer, block or stage whose features are taken, of networks of torchvision and timm and of
+            files; so are the two that follow.
+        stride: Pixels per cell of the features.
+        key_prefix: What the keys of the network begin with in a file that holds several.
 
     Returns:
         What ``propagate`` takes as its ``network``.
@@ -77,6 +84,7 @@ def load_network(
         UsageError: If a name, setting or device cannot be used.
         InputError: If a checkpoint is missing or damaged.
     """
+    from sfc_cli.core.encoders import NetworkOptions
     from sfc_cli.core.ranks import Ranks
     from sfc_cli.inference.networks import NetworkChoice
     from sfc_cli.settings.propagation import SettingsChoice
@@ -103,6 +111,7 @@ def load_network(
         device=device,
         backend=backend,
         precision=precision,
+        options=NetworkOptions(layer=layer, stride=stride, key_prefix=key_prefix),
     )
     return choice.resolve(on_dataset=False).load(Ranks())
 

@@ -23,8 +23,8 @@ _UNLIMITED_WIDTH = 1000
 Names = Annotated[
     list[str] | None,
     typer.Argument(
-        help="fc, crw, moco, simsiam, vfs, pixpro, imagenet; `all` for all of these; the data set davis; or "
-        "a name from `download:` in sfc.yaml.",
+        help="fc, crw, moco, simsiam, vfs, pixpro, imagenet, hvc; `all` for all of these; torchvision:NAME, "
+        "timm:NAME, dinov2:s …; the data set davis; or a name from `download:` in sfc.yaml.",
         show_default=False,
     ),
 ]

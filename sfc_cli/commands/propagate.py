@@ -58,6 +58,9 @@ def propagate(
     context_frames: own.ContextFrames = None,
     fusion_weight: own.FusionWeight = None,
     batchnorm: own.BatchNorm = None,
+    layer: own.Layer = None,
+    stride: own.Stride = None,
+    key_prefix: own.KeyPrefix = None,
     protocol: own.ProtocolName = None,
     whitening: own.Whitening = None,
     shallow_weight: own.ShallowWeight = None,
@@ -88,6 +91,7 @@ def propagate(
         typer.echo(f"Opening {clip[0] if clip else data or DEFAULT_DATA} …", err=True)
 
     from sfc_cli.commands.displays import open_display
+    from sfc_cli.core.encoders import NetworkOptions
     from sfc_cli.inference.chosen_data import DataChoice
     from sfc_cli.inference.networks import NetworkChoice
     from sfc_cli.inference.run import Run
@@ -115,6 +119,7 @@ def propagate(
         device=device,
         backend=backend,
         precision=precision,
+        options=NetworkOptions(layer=layer, stride=stride, key_prefix=key_prefix),
     )
     with open_display(ctx.command, json_lines=json, quiet=quiet) as progress:
         if clip:

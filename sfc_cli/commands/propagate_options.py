@@ -131,14 +131,16 @@ FileList = Annotated[
 FineGrained = Annotated[
     str | None,
     typer.Option(
-        help="Fine-grained network: fine-grained, crw, mini, imagenet18, random18, or a .pth file.",
+        help="Fine-grained network: fine-grained, crw, hvc, mini, imagenet18, random18, a file of a ResNet, "
+        "torchvision:NAME or timm:NAME.",
         metavar="NAME",
     ),
 ]
 Semantic = Annotated[
     str | None,
     typer.Option(
-        help="Semantic network: mocov1, simsiam, vfs, pixpro, imagenet50, random50, or a .pth file.",
+        help="Semantic network: mocov1, simsiam, vfs, pixpro, imagenet50, random50, a file of a ResNet, "
+        "torchvision:NAME, timm:NAME, dinov2:s, dinov3:s; with =FILE for weights of your own.",
         metavar="NAME",
     ),
 ]
@@ -193,6 +195,22 @@ BatchNorm = Annotated[
     typer.Option(
         help="`released` repeats the released code's BatchNorm step on an all-zero image, which the "
         "published numbers contain; `checkpoint` uses the statistics as stored. [default: released]"
+    ),
+]
+Layer = Annotated[
+    str | None,
+    typer.Option(
+        help="The layer, block or stage whose features are taken, by name or number, of a network of "
+        "torchvision or timm or of a file. [default: layer3 of a ResNet, the last block of a transformer]"
+    ),
+]
+Stride = Annotated[
+    int | None, typer.Option(help="Pixels per cell of such a network's features. [default: 8]")
+]
+KeyPrefix = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TEXT", help="What the keys of the network begin with, for a file that holds several."
     ),
 ]
 ProtocolName = Annotated[

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 import torch
 from torch import Tensor, nn
 from torchvision import models
 
+from sfc_cli.core.network_table import RESNETS, STRIDE
 from sfc_cli.errors import InputError
 from sfc_cli.settings.pretraining import Architecture, LastLayer
 
 Padding = Literal["zeros", "reflect"]
 
-STRIDE: Final = 8
+IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
+IMAGENET_DEVIATION: Final = (0.229, 0.224, 0.225)
+LAYERS: Final = ("layer1", "layer2", "layer3", "layer4")
+TRUNK_STRIDES: Final = (4, 8, 16, 32)
 CHANNELS: Final[dict[tuple[Architecture, LastLayer], int]] = {
     ("resnet18", "layer3"): 256,
     ("resnet18", "layer4"): 512,
@@ -23,38 +27,57 @@ CHANNELS: Final[dict[tuple[Architecture, LastLayer], int]] = {
 
 
 class Trunk(nn.Module):
-    """torchvision's ResNet (v1.5) up to ``layer3`` or ``layer4``, with stride 1 from ``layer3`` on.
+    """torchvision's ResNet (v1.5) up to one of its layers, with stride 1 once ``stride`` is reached.
 
-    Parameters and buffers have torchvision's names. There is no dilation: a frame of H×W pixels gives
-    ceil(H/8) × ceil(W/8) cells.
+    Parameters and buffers have torchvision's names. There is no dilation: with stride 8, a frame of H×W
+    pixels gives ceil(H/8) × ceil(W/8) cells.
 
     Args:
-        architecture: The ResNet to build.
+        architecture: The ResNet to build, one of ``RESNETS``.
         padding: How every padding convolution pads; CRW was trained with ``reflect``.
-        last_layer: The last residual layer kept; pretraining needs ``layer4``.
+        last_layer: The last residual layer kept, one of ``LAYERS``; pretraining needs ``layer4``.
+        stride: Pixels per cell beyond which no layer goes, one of ``TRUNK_STRIDES``.
     """
+
+    mean = IMAGENET_MEAN
+    deviation = IMAGENET_DEVIATION
 
     def __init__(
         self,
-        architecture: Architecture = "resnet18",
+        architecture: str = "resnet18",
         *,
         padding: Padding = "zeros",
-        last_layer: LastLayer = "layer3",
+        last_layer: str = "layer3",
+        stride: int = STRIDE,
     ) -> None:
         super().__init__()
-        if architecture not in get_args(Architecture):
-            raise ValueError(f"architecture {architecture!r} is not one of {get_args(Architecture)}")
+        for name, value, choices in (
+            ("architecture", architecture, RESNETS),
+            ("last_layer", last_layer, LAYERS),
+            ("stride", stride, TRUNK_STRIDES),
+        ):
+            if value not in choices:
+                raise ValueError(f"{name} {value!r} is not one of {choices}")
         resnet = models.get_model(architecture, weights=None)
-        self.architecture: Architecture = architecture
+        self.architecture = architecture
         self.padding: Padding = padding
         self.conv1 = resnet.conv1
         self.bn1 = resnet.bn1
         self.relu = resnet.relu
         self.maxpool = resnet.maxpool
-        self.layer1 = resnet.layer1
-        self.layer2 = resnet.layer2
-        self.layer3 = _without_stride(resnet.layer3)
-        self.layer4 = _without_stride(resnet.layer4) if last_layer == "layer4" else None
+        self.stride = 4
+        self.layer1: nn.Module
+        self.layer2: nn.Module | None
+        self.layer3: nn.Module | None
+        self.layer4: nn.Module | None
+        for name in LAYERS:
+            layer = getattr(resnet, name) if name <= last_layer else None
+            if layer is not None and name > "layer1":
+                if self.stride >= stride:
+                    _without_stride(layer)
+                else:
+                    self.stride *= 2
+            setattr(self, name, layer)
         if padding != "zeros":
             _replace_padding(self, padding)
 
@@ -65,7 +88,7 @@ class Trunk(nn.Module):
             frames: [B, 3, H, W], RGB, normalised with the statistics of the training data.
 
         Returns:
-            [B, C, h, w] with h = ceil(H/8) and w = ceil(W/8), not normalised; C as in ``CHANNELS``.
+            [B, C, h, w] with h = ceil(H/stride) and w = ceil(W/stride), not normalised; C as in ``CHANNELS``.
 
         Raises:
             InputError: If the frames are too small to be padded by reflection.
@@ -96,11 +119,10 @@ class Trunk(nn.Module):
         return found
 
 
-def _without_stride(layer: nn.Module) -> nn.Module:
+def _without_stride(layer: nn.Module) -> None:
     for module in layer.modules():
         if isinstance(module, nn.Conv2d):
             module.stride = (1, 1)
-    return layer
 
 
 def _replace_padding(root: nn.Module, padding: Padding) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import glob
 import json
+import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -248,12 +249,20 @@ def remove_parts(folder: Path, of: str = "") -> None:
 
 
 def default_output(dataset: str, networks: Sequence[str], protocol: str) -> Path:
-    """Return ``results/<dataset>/<fine-grained>+<semantic>``; a path is named by its stem.
+    """Return ``results/<dataset>/<fine-grained>+<semantic>``; a path is named by its stem, ``a:b=FILE`` a-b.
 
     Any protocol but the published one is named behind a hyphen, so that runs never mix.
     """
-    name = "+".join(Path(network).stem for network in networks)
+    name = "+".join(
+        network.partition("=")[0].replace(":", "-") if _is_foreign(network) else Path(network).stem
+        for network in networks
+    )
     return runs_of(dataset) / (name if protocol == "published" else f"{name}-{protocol}")
+
+
+def _is_foreign(network: str) -> bool:
+    """Return whether a network is another library's: ``timm:NAME`` is no path."""
+    return re.match(r"[a-z]\w+:[^/\\]", network) is not None
 
 
 def runs_of(dataset: str) -> Path:

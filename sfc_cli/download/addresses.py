@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import html.parser
 import re
-from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlencode, urljoin, urlsplit
 
 from sfc_cli.errors import InputError
 
@@ -27,7 +27,7 @@ def check_source(source: str, owner: str) -> None:
         return
     if re.fullmatch(r"torchvision:\w+\.\w+", source):
         return
-    parts = urlsplit(source)
+    parts = split_address(source)
     if drive is None and parts.scheme in {"http", "https"} and parts.netloc:
         return
     raise InputError(
@@ -37,11 +37,21 @@ def check_source(source: str, owner: str) -> None:
     )
 
 
+def split_address(address: str) -> SplitResult:
+    """Return the parts of an address, all of them empty if it has none, as ``http://[::1/x``."""
+    try:
+        parts = urlsplit(address)
+        _ = parts.hostname, parts.port
+    except ValueError:
+        return urlsplit("")
+    return parts
+
+
 def drive_id(source: str) -> str | None:
     """Return the id of a Google Drive file from ``drive:<id>`` or a link as its share dialog gives it."""
     if source.startswith(DRIVE):
         return source[len(DRIVE) :]
-    parts = urlsplit(source)
+    parts = split_address(source)
     if parts.hostname not in {"drive.google.com", "docs.google.com", "drive.usercontent.google.com"}:
         return None
     in_path = re.match(r"/file/d/([\w-]+)", parts.path)
@@ -70,7 +80,7 @@ def host_of(source: str) -> str:
     """Return the host alone, for a table."""
     if source.startswith(TORCHVISION):
         return "torchvision"
-    return "drive.google.com" if drive_id(source) is not None else urlsplit(source).hostname or source
+    return "drive.google.com" if drive_id(source) is not None else split_address(source).hostname or source
 
 
 def confirmed_address(page: str, address: str) -> str | None:
@@ -84,10 +94,13 @@ def confirmed_address(page: str, address: str) -> str | None:
     form.feed(page)
     if form.action is None or "confirm" not in form.fields:
         return None
-    target = urljoin(address, form.action)
-    if urlsplit(target).scheme not in {"http", "https"}:
+    try:
+        target = urljoin(address, form.action)
+    except ValueError:
         return None
-    joint = "&" if urlsplit(target).query else "?"
+    if split_address(target).scheme not in {"http", "https"}:
+        return None
+    joint = "&" if split_address(target).query else "?"
     return f"{target}{joint}{urlencode(form.fields)}"
 
 

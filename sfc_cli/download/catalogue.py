@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from sfc_cli.core.manifest import MANIFEST_NAME
+from sfc_cli.core.network_table import RESNETS, read_table, shared_fields
 from sfc_cli.download.addresses import check_source
 from sfc_cli.errors import InputError, UsageError
 from sfc_cli.files import is_inside_name
@@ -18,7 +19,7 @@ from sfc_cli.settings.locations import BY_HAND, assets_folder, read_config
 CATALOGUE_NAME = "catalogue.yaml"
 CONFIG_KEY = "download"
 ALL = "all"
-TRUNKS = ("resnet18", "resnet50")
+TRUNKS = RESNETS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,11 +32,16 @@ class Entry:
         sources: Where to fetch it, the best first; empty if it can only be given by hand.
         layout: The layout that a checkpoint must have; None to recognise it.
         trunk: The trunk that a checkpoint must hold; None to recognise it.
+        network: The network of another library whose weights these are, such as ``timm:NAME``.
+        archive: The zip in which the sources have the file, if they do.
+        member: What the file may be called in that zip, as patterns, the best first.
         size: The exact size in bytes, if it is known.
         sha256: The sum's first hexadecimal digits that are known, or all; may be empty.
         md5: The same for MD5.
         licence: Under what terms it is published.
         paper: The paper to cite.
+        cost: Parameters, and multiplications for a frame.
+        page: Where weights are had that must be asked for.
         folder: Where a data set is unpacked, below the folder of data sets.
         top: The single folder inside the zip that is left out of the unpacked paths.
         contains: What an unpacked data set must hold.
@@ -46,11 +52,16 @@ class Entry:
     sources: tuple[str, ...] = ()
     layout: str | None = None
     trunk: str | None = None
+    network: str | None = None
+    archive: str | None = None
+    member: tuple[str, ...] = ()
     size: int | None = None
     sha256: str = ""
     md5: str = ""
     licence: str = ""
     paper: str = ""
+    cost: str = ""
+    page: str = ""
     folder: str | None = None
     top: str = ""
     contains: tuple[str, ...] = ()
@@ -61,7 +72,7 @@ class Entry:
         Raises:
             InputError: Naming the entry, the field and the value.
         """
-        for field, value in (("file", self.file), ("folder", self.folder)):
+        for field, value in (("file", self.file), ("folder", self.folder), ("archive", self.archive)):
             if value is not None and not _is_plain_name(value):
                 raise self._wrong(field, value, "It must be a plain name without folders.")
         for part in self.contains:
@@ -102,12 +113,14 @@ class Catalogue:
     def select(self, names: Sequence[str]) -> list[Entry]:
         """Return the entries that names stand for, each once, in the order given.
 
-        ``all`` stands for every checkpoint; data sets are large and must be named.
+        ``all`` stands for every checkpoint of the published systems; data sets and networks of other
+        libraries are large and must be named. ``timm:NAME`` and ``torchvision:NAME`` need no entry.
 
         Raises:
             UsageError: If a name is unknown.
         """
-        unknown = [name for name in names if name not in self.names]
+        foreign = {name: entry for name in names if (entry := _foreign_entry(name)) is not None}
+        unknown = [name for name in names if name not in self.names and name not in foreign]
         if unknown and unknown[0] in BY_HAND:
             raise UsageError(
                 f"{unknown[0]} is to be fetched by hand, from {BY_HAND[unknown[0]]}.",
@@ -121,10 +134,14 @@ class Catalogue:
         chosen: list[str] = []
         for name in names:
             if name == ALL:
-                chosen += [entry.name for entry in self.entries.values() if not entry.is_data]
+                chosen += [
+                    entry.name
+                    for entry in self.entries.values()
+                    if not entry.is_data and entry.network is None
+                ]
             else:
                 chosen += self.groups.get(name, (name,))
-        return [self.entries[name] for name in dict.fromkeys(chosen)]
+        return [foreign.get(name) or self.entries[name] for name in dict.fromkeys(chosen)]
 
 
 def read_catalogue() -> Catalogue:
@@ -149,9 +166,53 @@ def read_catalogue() -> Catalogue:
         if not isinstance(content, Mapping):
             raise InputError(f"`{CONFIG_KEY}: {name}` in sfc.yaml is {content!r}, not a mapping of fields.")
         merged[str(name)] = {**merged.get(str(name), {}), **content}
+    entries = {name: _entry(name, content) for name, content in merged.items()}
+    # What timm calls a file takes seconds to find out; for the list its name is enough.
+    named = {name: _listed(name, fields) for name, fields in read_table().items()}
     return Catalogue(
-        entries={name: _entry(name, content) for name, content in merged.items()},
+        entries={**entries, **{name: entry for name, entry in named.items() if name not in entries}},
         groups={name: tuple(members) for name, members in shipped["groups"].items()},
+    )
+
+
+def _listed(name: str, fields: Mapping[str, Any]) -> Entry:
+    """Return a network of networks.yaml as the list shows it."""
+    target = str(fields["is"])
+    fields = {**shared_fields(target), **fields}
+    source, _, weights = target.partition(":")
+    return Entry(
+        name=name,
+        file=f"{weights}.safetensors" if source == "timm" else weights,
+        network=name,
+        licence=str(fields.get("licence", "")),
+        paper=str(fields.get("paper", "")),
+        cost=str(fields.get("cost", "")),
+        page=str(fields.get("page", "")),
+    )
+
+
+def _foreign_entry(name: str) -> Entry | None:
+    """Return the weights of a network of torchvision or timm, or of a short name for one; else None."""
+    if ":" not in name and name not in read_table():
+        return None
+    from sfc_cli.core.network_table import find_spec, stated_licence, weight_file
+
+    spec = find_spec(name)
+    if spec is None or spec.given:
+        return None
+    file, address = weight_file(spec)
+    digits = re.search(r"-([0-9a-f]{8})\.pth$", file)
+    fields = read_table().get(name, {})
+    return Entry(
+        name=name,
+        file=file,
+        sources=(address,) if address else (),
+        network=name,
+        sha256=digits[1] if digits else "",
+        licence=stated_licence(spec),
+        paper=str(fields.get("paper", "")),
+        cost=str(fields.get("cost", "")),
+        page=spec.page,
     )
 
 
@@ -170,7 +231,7 @@ def _entry(name: str, content: Mapping[str, Any]) -> Entry:
 
 def _value(name: str, field: Field[Any], value: Any) -> Any:
     """Return a field's value as ``Entry`` takes it, if it is of the right type."""
-    if field.name in {"sources", "contains"}:
+    if field.name in {"sources", "contains", "member"}:
         texts = [value] if isinstance(value, str) else value
         if isinstance(texts, list) and all(isinstance(text, str) for text in texts):
             return tuple(texts)

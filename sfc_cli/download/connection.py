@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import email.utils
+import queue
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from sfc_cli.download.addresses import address_of, confirmed_address, describe_page, drive_id, explain_page
+from sfc_cli.download.addresses import (
+    address_of,
+    confirmed_address,
+    describe_page,
+    drive_id,
+    explain_page,
+    split_address,
+)
 from sfc_cli.version import __version__
 
 if TYPE_CHECKING:
-    from requests import Response
+    from requests import Response, Session
 
 CHUNK = 1 << 20
 PAGE_LIMIT = 1 << 20
+_LONGEST_WAIT = 1e9
 RETRIED_STATUS = {408, 425, 429}
 
 
@@ -31,6 +40,7 @@ class Patience:
         unreachable_tries: The same for a server that cannot be reached at all.
         connect_seconds: The longest wait for a connection.
         read_seconds: The longest wait for the next bytes.
+        most_bytes: The most bytes of a body whose length is not declared.
         slowest: Bytes per second, on average over ``read_seconds``, below which a transfer counts as stalled.
         progress: New bytes after which the tries are counted from one again.
         first_pause: Seconds before the second try; each later pause is twice as long.
@@ -43,12 +53,18 @@ class Patience:
     unreachable_tries: int = 3
     connect_seconds: float = 10.0
     read_seconds: float = 30.0
+    most_bytes: int = 16 << 30
     slowest: float = 1024.0
     progress: int = 1 << 20
     first_pause: float = 1.0
     longest_pause: float = 60.0
     longest_request: float = 600.0
     sleep: Callable[[float], None] = time.sleep
+
+    @property
+    def answer_seconds(self) -> float:
+        """The longest wait for an answer's headers, with all redirects and look-ups of names."""
+        return self.connect_seconds + 2 * self.read_seconds
 
     def pause(self, failures: int) -> float:
         """Return the seconds to wait after so many failures in a row."""
@@ -77,13 +93,17 @@ class Connection:
     """
 
     def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+        self._session = self._new_session()
+
+    def _new_session(self) -> Session:
         import requests
 
-        self._patience = patience
-        self._session = requests.Session()
-        self._session.max_redirects = 10
+        session = requests.Session()
+        session.max_redirects = 10
         # A compressed answer has neither a checkable length nor ranges of the file's own bytes.
-        self._session.headers.update({"User-Agent": f"sfc/{__version__}", "Accept-Encoding": "identity"})
+        session.headers.update({"User-Agent": f"sfc/{__version__}", "Accept-Encoding": "identity"})
+        return session
 
     def __enter__(self) -> Connection:
         return self
@@ -104,12 +124,12 @@ class Connection:
             TryError: If the answer is not the file, the rest of it, or word (416) that there is no such rest.
         """
         response = self._get(address_of(source), headers)
-        page = _read_page(response)
+        page = self._read_page(response)
         if page is not None and drive_id(source) is not None:
             confirmed = confirmed_address(page, response.url)
             if confirmed is not None:
                 response = self._get(confirmed, headers)
-                page = _read_page(response)
+                page = self._read_page(response)
             if page is not None:
                 raise TryError(explain_page(page))
         self._check_status(response)
@@ -148,21 +168,28 @@ class Connection:
 
     def _get(self, address: str, headers: dict[str, str]) -> Response:
         import requests
+        import urllib3
 
-        host, patience = urlsplit(address).hostname, self._patience
+        host, patience = split_address(address).hostname or address[:100], self._patience
         try:
-            return self._session.get(
-                address,
-                headers=headers,
-                stream=True,
-                timeout=(patience.connect_seconds, patience.read_seconds),
-            )
+            response = self._answer_in_time(address, headers, host)
+            _refuse_downgrade(response)
+            return response
         except requests.TooManyRedirects:
             raise TryError(
                 f"it redirects in a circle or more than {self._session.max_redirects} times"
             ) from None
+        except requests.exceptions.InvalidProxyURL as error:
+            raise TryError(f"the address of the proxy is malformed ({error})") from None
         except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL) as error:
-            raise TryError(f"it redirects to something that is not an http(s) address ({error})") from None
+            if "SOCKS" in str(error):
+                raise TryError(
+                    f"{host} is to be reached through a SOCKS proxy, which needs PySocks: "
+                    "type `pip install 'requests[socks]'`"
+                ) from None
+            raise TryError(
+                f"it redirects to something that is not an http(s) address ({_in_short(error)})"
+            ) from None
         except requests.exceptions.SSLError as error:
             raise TryError(
                 f"the certificate of {host} is not trusted ({_last_cause(error)}); "
@@ -186,6 +213,62 @@ class Connection:
                     f"{host} cannot be reached ({_last_cause(error)})", patience.unreachable_tries
                 ) from None
             raise TryError(f"the connection broke ({_last_cause(error)})", patience.tries) from None
+        except (ValueError, OverflowError, urllib3.exceptions.HTTPError) as error:
+            # A host's name that cannot be encoded, a Location that is no address, headers beyond all sense.
+            raise TryError(f"the answer of {host} leads to no http(s) address ({_in_short(error)})") from None
+
+    def _answer_in_time(self, address: str, headers: dict[str, str], host: str) -> Response:
+        """Ask in a thread of its own, since time-outs count from byte to byte and never for all headers.
+
+        Raises:
+            TryError: If the headers take too long.
+            Exception: Whatever the request raises.
+        """
+        patience, session = self._patience, self._session
+        answers: queue.SimpleQueue[Response | Exception] = queue.SimpleQueue()
+        is_late = threading.Event()
+
+        def ask() -> None:
+            try:
+                response = session.get(
+                    address,
+                    headers=headers,
+                    stream=True,
+                    timeout=(patience.connect_seconds, patience.read_seconds),
+                )
+            except Exception as error:
+                answers.put(error)
+                return
+            answers.put(response)
+            if is_late.is_set():
+                response.close()
+
+        threading.Thread(target=ask, daemon=True).start()
+        try:
+            answer = answers.get(timeout=patience.answer_seconds)
+        except queue.Empty:
+            is_late.set()
+            self._session = self._new_session()
+            raise TryError(
+                f"no whole answer from {host} within {patience.answer_seconds:.0f} s",
+                patience.unreachable_tries,
+            ) from None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def _read_page(self, response: Response) -> str | None:
+        """Return the text of a web page, as much as comes in time; None for any other answer."""
+        kind = response.headers.get("Content-Type", "").lower()
+        if not kind.startswith(("text/html", "application/xhtml")):
+            return None
+        content, since = b"", time.monotonic()
+        with response, contextlib.suppress(TryError):
+            for chunk in self.read(response):
+                content += chunk
+                if len(content) >= PAGE_LIMIT or time.monotonic() - since > self._patience.read_seconds:
+                    break
+        return content.decode("utf-8", errors="replace")
 
     def _check_status(self, response: Response) -> None:
         status = response.status_code
@@ -201,29 +284,32 @@ class Connection:
         raise TryError(said, self._patience.tries, wait)
 
 
-def _read_page(response: Response) -> str | None:
-    """Return the text of a web page; None for any other answer."""
-    if not response.headers.get("Content-Type", "").lower().startswith(("text/html", "application/xhtml")):
-        return None
-    import requests
+def _refuse_downgrade(response: Response) -> None:
+    """Make sure that a request that was encrypted is not answered unencrypted.
 
-    content = b""
-    with response, contextlib.suppress(requests.RequestException):
-        for chunk in response.iter_content(1 << 16):
-            content += chunk
-            if len(content) >= PAGE_LIMIT:
-                break
-    return content.decode("utf-8", errors="replace")
+    Raises:
+        TryError: If a redirect led from https to http.
+    """
+    for earlier in response.history:
+        if earlier.url.startswith("https:") and response.url.startswith("http:"):
+            response.close()
+            raise TryError(f"it redirects from https to the unencrypted {response.url[:200]}")
+
+
+def _in_short(error: Exception) -> str:
+    """Return an error's text in one line that is not too long."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= 160 else f"{text[:160]}…"
 
 
 def _asked_wait(response: Response) -> float | None:
     """Return the seconds of a Retry-After header, which gives them or a date."""
     text = response.headers.get("Retry-After", "").strip()
-    if re.fullmatch(r"\d+", text):
-        return float(text)
+    if re.fullmatch(r"\d+", text, re.ASCII):
+        return min(float(text), _LONGEST_WAIT)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, OverflowError, TypeError, IndexError):
         return None
 
 

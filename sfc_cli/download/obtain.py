@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import shutil
 import threading
+import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,9 +15,17 @@ from sfc_cli.core import manifest
 from sfc_cli.download.addresses import host_of, page_of
 from sfc_cli.download.catalogue import Entry
 from sfc_cli.download.connection import Patience
-from sfc_cli.download.storage import Folders, confirm, locked, remember, verify
+from sfc_cli.download.storage import (
+    Folders,
+    confirm,
+    is_checkpoint,
+    locked,
+    remember,
+    repair_manifest,
+    verify,
+)
 from sfc_cli.download.transfer import Part, SourceError, Transfer
-from sfc_cli.download.unpacking import ArchiveError, unpack
+from sfc_cli.download.unpacking import ArchiveError, extract_member, unpack
 from sfc_cli.errors import InputError, NetworkError, SfcError, UsageError
 from sfc_cli.files import in_bytes, inside, replacing
 from sfc_cli.progress import Progress
@@ -77,6 +86,7 @@ class Row(NamedTuple):
     state: str
     size: str
     file: str
+    cost: str
     source: str
     licence: str
     paper: str
@@ -87,9 +97,14 @@ def list_rows(entries: Iterable[Entry], folders: Folders) -> list[Row]:
     rows = []
     for entry in entries:
         size, state = _size_and_state(entry, folders)
-        source = host_of(entry.sources[0]) if entry.sources else "by hand"
-        rows.append(Row(entry.name, state, size, entry.file, source, entry.licence, entry.paper))
+        source = host_of(entry.sources[0]) if entry.sources else _usual_host(entry)
+        licence = entry.licence or ("see its page" if entry.page else "")
+        rows.append(Row(entry.name, state, size, entry.file, entry.cost, source, licence, entry.paper))
     return rows
+
+
+def _usual_host(entry: Entry) -> str:
+    return "by hand" if entry.network is None or entry.page else "huggingface.co"
 
 
 def _size_and_state(entry: Entry, folders: Folders) -> tuple[str, str]:
@@ -162,12 +177,14 @@ class _Job:
 
     def check(self) -> str:
         """Check what is there."""
+        self._repair_manifest()
         if not self.path.exists():
             raise InputError(f"{self.path} is missing.", f"Type `sfc download {self.entry.name}`.")
         return f"{confirm(self.entry, self.path, thorough=self.request.force)}: {self.path}"
 
     def obtain(self) -> str:
         """Bring the download to its path, verified, or leave what is there as it was."""
+        self._repair_manifest()
         keep = not self.request.force
         if keep and self.path.exists():
             return f"{confirm(self.entry, self.path)}: {self.path}"
@@ -181,17 +198,26 @@ class _Job:
                 return f"{confirm(self.entry, self.path)}: {self.path}"
             return self._download() if self.request.given is None else self._take(self.request.given)
 
+    def _repair_manifest(self) -> None:
+        """Begin the record of verified files again where it cannot be read, before anything is fetched."""
+        aside = None if self.entry.is_data else repair_manifest(self.path.parent)
+        if aside is not None:
+            self._say(f"the record of verified files cannot be read; it is now {aside}")
+
     def _take(self, given: Path) -> str:
         """Take the file that was fetched by hand."""
         entry, path = self.entry, self.path
         if given.is_dir():
             given = inside(given, entry.file)
         if not given.is_file():
-            hint = f"Fetch {page_of(entry.sources[0])}" if entry.sources else "Check the path."
+            hint = f"Fetch {_page(entry)}." if _page(entry) else "Check the path."
             raise InputError(f"No file {given} for {entry.name}.", hint)
         if entry.is_data:
             verify(given, entry)
             return self._unpack(given)
+        if entry.archive is not None and zipfile.is_zipfile(given) and not is_checkpoint(given):
+            sha256 = self._take_member(given)
+            return self._record(f"taken from {given} and verified", str(given.resolve()), sha256)
         if path.exists() and path.samefile(given):
             sha256 = verify(path, entry)
         else:
@@ -211,7 +237,8 @@ class _Job:
             name=entry.name, part=part, progress=self.progress, patience=request.patience, size=entry.size
         )
         reasons = []
-        for source in (*(f"{mirror.rstrip('/')}/{entry.file}" for mirror in request.mirrors), *entry.sources):
+        file = entry.archive or entry.file
+        for source in (*(f"{mirror.rstrip('/')}/{file}" for mirror in request.mirrors), *entry.sources):
             try:
                 transfer.fetch(source)
                 return self._keep(part, source)
@@ -219,7 +246,7 @@ class _Job:
                 reasons.append(f"{page_of(source)}: {error}")
                 self._say(f"giving up on {page_of(source)}: {error}")
         tried = f"Tried {'; '.join(reasons)}." if reasons else "No source is known."
-        by_hand = f"from {page_of(entry.sources[0])} " if entry.sources else ""
+        by_hand = f"from {_page(entry)} " if _page(entry) else ""
         raise NetworkError(
             f"{entry.file} could not be downloaded. {tried}",
             f"Download it by hand {by_hand}and run `sfc download {entry.name} --from FILE`.",
@@ -227,6 +254,13 @@ class _Job:
 
     def _keep(self, part: Part, source: str) -> str:
         """Verify what came and put it in its path; what is wrong is removed, so that no try continues it."""
+        if self.entry.archive is not None:
+            try:
+                sha256 = self._take_member(part.path)
+            except InputError as error:
+                raise _reject(part, error) from None
+            part.drop()
+            return self._record("downloaded and verified", source, sha256)
         try:
             sha256 = verify(part.path, self.entry)
             if not self.entry.is_data:
@@ -243,6 +277,18 @@ class _Job:
             return done
         part.publish(self.path)
         return self._record("downloaded and verified", source, sha256)
+
+    def _take_member(self, archive: Path) -> str:
+        """Take the file out of the zip that it is published in; return its SHA-256."""
+        entry = self.entry
+        with replacing(self.path) as copy:
+            extract_member(archive, entry.member or (entry.file,), copy)
+            try:
+                sha256 = verify(copy, entry)
+                self._compare_with_first(sha256)
+            except InputError as error:
+                raise InputError(error.message.replace(str(copy), entry.file), error.hint) from None
+        return sha256
 
     def _unpack(self, archive: Path) -> str:
         aside = unpack(archive, self.path, top=self.entry.top, contains=self.entry.contains)
@@ -270,6 +316,11 @@ class _Job:
 
     def _say(self, text: str) -> None:
         self.progress.say(f"{self.entry.name}: {text}", part=self.entry.name)
+
+
+def _page(entry: Entry) -> str:
+    """Return what a person opens in a browser to fetch a file; empty if nothing is known."""
+    return page_of(entry.sources[0]) if entry.sources else entry.page
 
 
 def _reject(part: Part, error: InputError) -> SourceError:

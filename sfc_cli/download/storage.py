@@ -52,7 +52,7 @@ class Folders:
 
     def file_of(self, entry: Entry) -> Path:
         """Return the path of the file that is transferred: for a data set, a zip beside its folder."""
-        return inside(self.path_of(entry).parent, entry.file)
+        return inside(self.path_of(entry).parent, entry.archive or entry.file)
 
 
 @contextlib.contextmanager
@@ -124,7 +124,7 @@ def verify(path: Path, entry: Entry) -> str:
         from sfc_cli.core.encoders import verify_checkpoint
 
         with _one_reader:
-            verify_checkpoint(path, architecture=entry.trunk, layout=entry.layout)  # type: ignore[arg-type]
+            verify_checkpoint(path, architecture=entry.trunk, layout=entry.layout, network=entry.network)
     elif not zipfile.is_zipfile(path):
         raise InputError(f"{path} is not a zip file.", "Is it the right file?")
     return sha256
@@ -166,6 +166,30 @@ def remember(path: Path, entry: Entry, source: str, sha256: str) -> None:
         manifest.record(path, name=entry.name, source=source, sha256=sha256)
 
 
+def repair_manifest(folder: Path) -> Path | None:
+    """Move a manifest that cannot be read aside, so that a new one begins; return where it is now."""
+    path = folder / manifest.MANIFEST_NAME
+    if not path.is_file():
+        return None
+    with locked(path):
+        try:
+            manifest.read_manifest(folder)
+        except InputError:
+            aside = path.with_name(f"{path.name}.unreadable")
+            try:
+                path.replace(aside)
+            except OSError as error:
+                raise InputError(f"Cannot move {path} aside: {error.strerror or error}.") from None
+            return aside
+    return None
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Return whether a zip is one of PyTorch's own."""
+    with zipfile.ZipFile(path) as opened:
+        return any(name.endswith("data.pkl") for name in opened.namelist())
+
+
 def confirm(entry: Entry, path: Path, *, thorough: bool = False) -> str:
     """Make sure that what lies at ``path`` is right, and return a few words on how that was seen.
 
@@ -189,17 +213,23 @@ def confirm(entry: Entry, path: Path, *, thorough: bool = False) -> str:
     try:
         sha256 = verify(path, entry)
     except InputError as error:
+        if known is not None and manifest.hash_file(path) != known.sha256:
+            raise _changed(entry, path) from None
         raise InputError(error.message, f"Type `sfc download {entry.name} --force` to replace it.") from None
     if known is not None and sha256 != known.sha256:
-        raise InputError(
-            f"{path} has changed since it was verified, although its size and date are the same.",
-            f"Type `sfc download {entry.name} --force`.",
-        )
+        raise _changed(entry, path)
     try:
         remember(path, entry, known.source if known else _BY_HAND, sha256)
     except InputError as error:
         return f"verified now (but not recorded: {error.message})"
     return "verified now"
+
+
+def _changed(entry: Entry, path: Path) -> InputError:
+    return InputError(
+        f"{path} has changed since it was verified, although its size and date are the same.",
+        f"Type `sfc download {entry.name} --force`.",
+    )
 
 
 def _confirm_data(entry: Entry, folder: Path) -> str:

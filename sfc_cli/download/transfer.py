@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from sfc_cli.download.connection import Connection, Patience, TryError
 from sfc_cli.download.storage import require_room
 from sfc_cli.errors import InputError
+from sfc_cli.files import in_bytes
 from sfc_cli.progress import Progress
 
 if TYPE_CHECKING:
@@ -72,9 +73,14 @@ class Part:
     def size(self) -> int:
         """The bytes that are there."""
         try:
-            return self.path.stat().st_size
+            return self.path.lstat().st_size
         except FileNotFoundError:
             return 0
+
+    def drop_links(self) -> None:
+        """Remove a link in the place of the part file or of its note: what it leads to is another's."""
+        if self.path.is_symlink() or self._note.is_symlink():
+            self.drop()
 
     def origin(self) -> Origin | None:
         """Return what the part file is the beginning of; None if that is not known."""
@@ -87,6 +93,7 @@ class Part:
         """Empty the part file and note what will be written to it."""
         with self._disk_errors():
             self._note.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
             self.path.write_bytes(b"")
             self.note(origin)
 
@@ -98,7 +105,9 @@ class Part:
     def append(self) -> FileIO:
         """Open the part file for adding bytes; unbuffered, so that a kill loses none."""
         with self._disk_errors():
-            return FileIO(self.path, "ab")
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+            # Not where a link has taken its place meanwhile.
+            return FileIO(os.open(self.path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666), "ab")
 
     def write(self, file: FileIO, chunk: bytes) -> None:
         """Write all of ``chunk``, which an unbuffered file may take in several calls."""
@@ -162,6 +171,7 @@ class Transfer:
             SourceError: If the source cannot give the file.
             InputError: If the disk is full or cannot be written to.
         """
+        self.part.drop_links()
         failures, reached = 0, self.part.size
         with Connection(self.patience) as connection:
             while True:
@@ -195,6 +205,7 @@ class Transfer:
             self.progress.begin(self.name, origin.total, part.size)
             with part.append() as file:
                 for chunk in connection.read(response):
+                    self._refuse_endless(origin, part.size + len(chunk))
                     part.write(file, chunk)
                     self.progress.advance(self.name, len(chunk))
         if origin.total is None:
@@ -204,6 +215,13 @@ class Transfer:
             if received > origin.total:
                 part.drop()
             raise TryError(f"{received} bytes arrived, but {origin.total} were declared", self.patience.tries)
+
+    def _refuse_endless(self, origin: Origin, size: int) -> None:
+        """Give up on a body without a declared length that is longer than any file of ours."""
+        most = self.size if self.size is not None else self.patience.most_bytes
+        if origin.total is None and size > most:
+            self.part.drop()
+            raise TryError(f"more than {in_bytes(most)} arrived, and no length was declared")
 
     def _accept(self, response: Response, source: str, origin: Origin | None) -> Origin:
         """Make the part file ready for the answer's body: kept if the body continues it, else emptied.
@@ -228,12 +246,13 @@ class Transfer:
             part.start(told)
             origin = told
         else:
-            start = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+            start = re.match(r"bytes (\d{1,18})-", response.headers.get("Content-Range", ""))
             continues = (
                 origin is not None
                 and start is not None
                 and int(start[1]) == part.size
                 and (not told.etag or told.etag == origin.etag)
+                and (not told.modified or not origin.modified or told.modified == origin.modified)
                 and (told.total is None or origin.total is None or told.total == origin.total)
             )
             if not continues or origin is None:
@@ -253,7 +272,9 @@ def _declared_total(response: Response) -> int | None:
     if response.headers.get("Content-Encoding", "identity") != "identity":
         return None
     if response.status_code == 206:
-        total = re.fullmatch(r"bytes \d+-\d+/(\d+)", response.headers.get("Content-Range", "").strip())
+        total = re.fullmatch(r"bytes \d+-\d+/(\d{1,18})", response.headers.get("Content-Range", "").strip())
         return int(total[1]) if total else None
     length = response.headers.get("Content-Length", "").strip()
-    return int(length) if re.fullmatch(r"\d+", length) else None
+    if re.fullmatch(r"\d{19,}", length):
+        raise TryError(f"the server declares a length of {len(length)} digits")
+    return int(length) if re.fullmatch(r"\d+", length, re.ASCII) else None

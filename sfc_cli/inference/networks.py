@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
 from sfc_cli.core.devices import describe_device, require_device_name, resolve_device
-from sfc_cli.core.encoders import ENCODERS, EncoderSource, find_encoder, load_encoder
+from sfc_cli.core.encoders import ENCODERS, EncoderSource, NetworkOptions, find_encoder, load_source
 from sfc_cli.core.features import FeatureExtractor
 from sfc_cli.core.manifest import sha256_of
+from sfc_cli.core.network_table import STRIDE
 from sfc_cli.core.propagation import backend_for
 from sfc_cli.core.ranks import Ranks
-from sfc_cli.errors import require_choice
+from sfc_cli.errors import UsageError, require_choice
 from sfc_cli.inference.propagator import Size, VideoPropagator
 from sfc_cli.inference.record import RunRecord
 from sfc_cli.settings.locations import checkpoints_folder
@@ -25,6 +26,7 @@ from sfc_cli.settings.propagation import (
     Protocol,
     SettingsChoice,
     improved,
+    patch_for,
     preset_for,
 )
 
@@ -45,6 +47,7 @@ class NetworkChoice:
         device: See ``resolve_device``.
         backend: See ``propagate_labels``.
         precision: See ``FeatureExtractor``.
+        options: Of networks that sfc has no name for: torchvision's, timm's, and files.
 
     Raises:
         UsageError: If no device has such a name.
@@ -58,6 +61,7 @@ class NetworkChoice:
     device: str = "auto"
     backend: Backend = "auto"
     precision: Precision = "exact"
+    options: NetworkOptions = field(default_factory=NetworkOptions)
 
     def __post_init__(self) -> None:
         require_device_name(self.device)
@@ -77,11 +81,16 @@ class NetworkChoice:
         folder = checkpoints_folder(self.checkpoints)
         roles = (("fc", fine_grained), ("semantic", self.semantic))
         preset = preset_for(fine_grained, self.semantic)
-        sources = {role: find_encoder(name, folder) for role, name in roles if name}
+        sources = {role: find_encoder(name, folder, self.options) for role, name in roles if name}
+        _require_use(self.options, [source.name for source in sources.values()])
         compares = on_dataset and all(_is_published(source) for source in sources.values())
         protocol: Protocol = self.protocol or ("published" if compares else "improved")
         if protocol == "improved":
             preset = improved(preset)
+            stride = _grid_stride(sources)
+            if preset.label_patch > 1 and stride != STRIDE:
+                # One label a pixel, whatever a cell is.
+                preset = dataclasses.replace(preset, label_patch=patch_for(stride))
         return Networks(
             choice=dataclasses.replace(self, fine_grained=fine_grained),
             protocol=protocol,
@@ -125,16 +134,14 @@ class Networks:
             InputError: If a checkpoint is damaged.
         """
         device = resolve_device(self.choice.device, ranks)
-        trunks = [
-            load_encoder(name, checkpoints=self.folder, batchnorm=self.settings.batchnorm)
-            for name in self.names
-        ]
+        trunks = [load_source(source, batchnorm=self.settings.batchnorm) for source in self.sources.values()]
         extractor = FeatureExtractor(
             trunks,
             fusion_weight=self.settings.fusion_weight,
             device=device,
             precision=self.choice.precision,
             shallow_weight=self.settings.shallow_weight,
+            stride=_grid_stride(self.sources),
         )
         return VideoPropagator(extractor, self.settings, backend=backend_for(self.choice.backend, device))
 
@@ -171,7 +178,23 @@ def _is_published(source: EncoderSource) -> bool:
     return entry is not None and entry.is_published
 
 
+def _grid_stride(sources: Mapping[str, EncoderSource]) -> int:
+    """Return the pixels per cell of the grid on which two networks meet: the finer one's."""
+    return min(source.stride for source in sources.values())
+
+
+def _require_use(options: NetworkOptions, names: Sequence[str]) -> None:
+    if not options.is_empty and all(name in ENCODERS for name in names):
+        given = next(name for name, value in dataclasses.asdict(options).items() if value is not None)
+        raise UsageError(
+            f"`{given}` has no effect on {' and '.join(names)}.",
+            "It is for networks of torchvision and timm, and for files.",
+        )
+
+
 def _checkpoint_entry(source: EncoderSource) -> dict[str, str | None]:
+    # What a run of an earlier version could not choose is written where it was chosen.
+    cut = {} if source.name in ENCODERS else source.cut()
     if source.path is None:
-        return {"file": None, "sha256": None}
-    return {"file": source.path.name, "sha256": sha256_of(source.path)}
+        return {"file": None, "sha256": None, **cut}
+    return {"file": source.path.name, "sha256": sha256_of(source.path), **cut}

@@ -15,7 +15,6 @@ from sfc_cli.core.features import FeatureExtractor
 from sfc_cli.core.propagation.long_memory import MOST_FRAMES
 from sfc_cli.core.propagation.matching import require_reachable
 from sfc_cli.core.propagation.tracks import Tracks, repaint
-from sfc_cli.core.trunk import STRIDE
 from sfc_cli.core.whitening import Whitening, fit_whitening
 from sfc_cli.data.edge_refinement import refine_edges
 from sfc_cli.data.frames import Frame
@@ -103,7 +102,8 @@ class VideoPropagator:
 
     def label_size(self, input_size: Size, anchors: Anchors) -> Size:
         """Return the height and width of the labels of frames that the networks see at a size."""
-        height, width = (-(-side // STRIDE) for side in input_size)
+        stride = self.extractor.stride
+        height, width = (-(-side // stride) for side in input_size)
         patch = 1
         if anchors.has_pixels:
             planes = sum(1 + len(anchor.planes) for anchor in anchors.starts().values())
@@ -117,7 +117,8 @@ class VideoPropagator:
             UsageError: If they have not.
         """
         height, width = size
-        require_reachable(-(-height // STRIDE), -(-width // STRIDE), self.settings)
+        stride = self.extractor.stride
+        require_reachable(-(-height // stride), -(-width // stride), self.settings)
 
     def use_less_memory(self) -> bool:
         """Work on half as many frames at once from now on; return False if it is one already."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal, get_args
 
@@ -14,7 +15,7 @@ Precision = Literal["exact", "fast"]
 OverlayKind = Literal["video", "mp4", "webm", "frames", "gif"]
 CutoutKind = Literal["png", "webm", "prores"]
 Protocol = Literal["published", "improved"]
-LABEL_PATCHES = (1, 2, 4, 8)
+LABEL_PATCHES = (1, 2, 4, 8, 16, 32)
 # The short side that the method was tuned and is scored at; frames of your own video are resized to it.
 DEFAULT_SIZE = 480
 
@@ -23,6 +24,10 @@ MOST_CONTEXT_FRAMES = 1000
 MOST_MEMORY_FRAMES = 16
 # A GIF of more frames is hundreds of megabytes that no browser plays smoothly.
 MOST_GIF_FRAMES = 300
+
+
+def _or(choices: Sequence[int]) -> str:
+    return f"{', '.join(map(str, choices[:-1]))} or {choices[-1]}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +117,7 @@ class PropagationSettings:
             what = "at least 1" if self.channels < 1 else "left out where features are not whitened"
             raise UsageError(f"`channels` is {self.channels}.", f"It must be {what}.")
         if self.label_patch not in LABEL_PATCHES:
-            raise UsageError(f"`label_patch` is {self.label_patch}.", "It must be 1, 2, 4 or 8.")
+            raise UsageError(f"`label_patch` is {self.label_patch}.", f"It must be {_or(LABEL_PATCHES)}.")
         self._check_long_memory()
 
     def _check_long_memory(self) -> None:
@@ -189,14 +194,24 @@ PRESETS: dict[str, PropagationSettings] = {
     "sfc": PropagationSettings(top_k=15, radius=15.0, temperature=0.1),
     "single": PropagationSettings(top_k=10, radius=12.0, temperature=0.05),
     "mini": PropagationSettings(top_k=10, radius=12.0, temperature=0.1),
+    # HVC's own, and those of DINOv3's notebook on tracking.
+    "hvc": PropagationSettings(top_k=15, radius=12.0, temperature=0.1, context_frames=50, fusion_weight=1.05),
+    "dinov3": PropagationSettings(top_k=5, radius=12.0, temperature=0.2, context_frames=7),
 }
 
 
 def preset_for(fine_grained: str | None, semantic: str | None) -> PropagationSettings:
-    """Return the settings for the chosen networks: ``sfc`` for two, ``single`` for one, or ``mini``."""
+    """Return the settings for the chosen networks: ``sfc`` for two, ``single`` for one, or their own."""
     if fine_grained and semantic:
-        return PRESETS["sfc"]
+        return PRESETS["hvc" if fine_grained == "hvc" else "sfc"]
+    if "dinov3" in (fine_grained or semantic or "").partition("=")[0]:
+        return PRESETS["dinov3"]
     return PRESETS["mini" if fine_grained == "mini" else "single"]
+
+
+def patch_for(stride: int) -> int:
+    """Return the side of the widest label patch that a cell of so many pixels fills."""
+    return max(patch for patch in LABEL_PATCHES if patch <= stride)
 
 
 def improved(settings: PropagationSettings) -> PropagationSettings:

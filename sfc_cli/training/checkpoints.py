@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sfc_cli.core.checkpoint_layouts import read_checkpoint
+from sfc_cli.core.checkpoint_files import read_checkpoint
 from sfc_cli.core.correspondence import Correspondence
 from sfc_cli.errors import InputError
 from sfc_cli.files import replacing

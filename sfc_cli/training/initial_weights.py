@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from sfc_cli.core.checkpoint_layouts import read_checkpoint
+from sfc_cli.core.checkpoint_files import read_checkpoint
 from sfc_cli.core.correspondence import Correspondence
 from sfc_cli.core.encoders import load_encoder
 from sfc_cli.core.trunk import Trunk

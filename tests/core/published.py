@@ -106,10 +106,8 @@ def pack(name: str, state: Mapping[str, Tensor]) -> dict[str, object]:
             },
             "opt": "SGD",
         },
-        "imagenet18": lambda: dict(state),
-        "imagenet50": lambda: dict(state),
     }
-    return layouts[name]()
+    return layouts[name]() if name in layouts else dict(state)
 
 
 def write(folder: Path, name: str, state: Mapping[str, Tensor] | None = None) -> Path:

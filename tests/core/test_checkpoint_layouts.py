@@ -1,158 +1,21 @@
-import argparse
-import io
-import pickle
-import types
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
-from sfc_cli.core.checkpoint_layouts import LAYOUTS, read_checkpoint, recognise_architecture, recognise_layout
+from sfc_cli.core.checkpoint_layouts import LAYOUTS, recognise_architecture, recognise_layout
 from sfc_cli.core.encoders import load_encoder, read_trunk_state
+from sfc_cli.core.network_table import RESNETS
 from sfc_cli.errors import InputError
 from tests.core import published
-
-
-class _Executes:
-    """Unpickling this writes a file."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return exec, (f"open({str(self.marker)!r}, 'w').close()",)
-
-
-def _zip(content: object, path: Path) -> None:
-    torch.save(content, path)
-
-
-def _legacy(content: object, path: Path) -> None:
-    torch.save(content, path, _use_new_zipfile_serialization=False)
-
-
-def _plain_pickle(content: object, path: Path) -> None:
-    path.write_bytes(pickle.dumps(content, protocol=2))
-
-
-@pytest.mark.parametrize("hidden_in", ["weights", "arguments", "top"])
-@pytest.mark.parametrize("save", [_zip, _legacy, _plain_pickle])
-def test_read_checkpoint__malicious_pickle_does_not_execute(
-    tmp_path: Path, save: Callable[[object, Path], None], hidden_in: str
-) -> None:
-    marker, path = tmp_path / "executed", tmp_path / "bad.pth"
-    evil = _Executes(marker)
-    content: object = {
-        "weights": {"model": {"online_encoder.conv1.weight": evil}},
-        "arguments": {"model": {}, "args": argparse.Namespace(hook=evil)},
-        "top": evil,
-    }[hidden_in]
-    save(content, path)
-    # The file does execute where nothing holds it back.
-    if save is _plain_pickle:
-        pickle.loads(path.read_bytes())
-    else:
-        torch.load(path, weights_only=False)
-    assert marker.exists()
-    marker.unlink()
-    with pytest.raises(InputError) as caught:
-        read_checkpoint(path)
-    assert not marker.exists()
-    assert str(path) in caught.value.message
-    if save is not _plain_pickle:
-        assert "exec" in caught.value.message
-
-
-def test_read_checkpoint__namespace_is_read(tmp_path: Path) -> None:
-    torch.save({"args": argparse.Namespace(lr=0.5, inner=argparse.Namespace(depth=18))}, tmp_path / "a.pth")
-    arguments = read_checkpoint(tmp_path / "a.pth")["args"]
-    assert (arguments.lr, arguments.inner.depth) == (0.5, 18)
-    # The exception is made for one read only.
-    assert argparse.Namespace not in torch.serialization.get_safe_globals()
-
-
-def test_read_checkpoint__any_other_class_is_refused(tmp_path: Path) -> None:
-    torch.save({"args": types.SimpleNamespace(lr=0.5)}, tmp_path / "a.pth")
-    with pytest.raises(InputError, match="SimpleNamespace"):
-        read_checkpoint(tmp_path / "a.pth")
-
-
-def test_read_checkpoint__saved_on_cuda(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "a.pth"
-    with monkeypatch.context() as patch:
-        patch.setattr(torch.serialization, "location_tag", lambda _: "cuda:0")
-        torch.save({"w": torch.arange(3.0)}, path)
-    assert b"cuda:0" in path.read_bytes()
-    weights = read_checkpoint(path)["w"]
-    assert weights.device.type == "cpu"
-    assert weights.tolist() == [0, 1, 2]
-
-
-def _truncated(share: float) -> bytes:
-    buffer = io.BytesIO()
-    torch.save({"model": {"online_encoder.conv1.weight": torch.rand(64, 3, 7, 7)}}, buffer)
-    content = buffer.getvalue()
-    return content[: int(len(content) * share)]
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        pytest.param(b"", "empty", id="empty"),
-        pytest.param(b"<!DOCTYPE html><html><body>404</body></html>", "HTML", id="html"),
-        pytest.param(b"\n  <html>", "HTML", id="html-after-blanks"),
-        pytest.param(b"version https://git-lfs.github.com/spec/v1\n", "truncated or not", id="text"),
-        pytest.param(bytes(range(256)) * 9, "truncated or not", id="noise"),
-        pytest.param(b"\x80\x02", "truncated or not", id="pickle-start"),
-        pytest.param(b"PK\x03\x04", "truncated or not", id="zip-start"),
-        pytest.param(_truncated(0.99), "truncated or not", id="truncated-late"),
-        pytest.param(_truncated(0.5), "truncated or not", id="truncated"),
-        pytest.param(_truncated(0.01), "truncated or not", id="truncated-early"),
-    ],
-)
-def test_read_checkpoint__what_is_none(tmp_path: Path, content: bytes, said: str) -> None:
-    path = tmp_path / "weights.pth"
-    path.write_bytes(content)
-    with pytest.raises(InputError, match=said) as caught:
-        read_checkpoint(path)
-    assert str(path) in caught.value.message
-    assert caught.value.hint
-
-
-def test_read_checkpoint__truncated_legacy_file(tmp_path: Path) -> None:
-    path = tmp_path / "weights.pth"
-    _legacy({"w": torch.rand(100)}, path)
-    content = path.read_bytes()
-    for length in (len(content) - 1, len(content) // 2, 40):
-        path.write_bytes(content[:length])
-        with pytest.raises(InputError, match="truncated or not"):
-            read_checkpoint(path)
-
-
-def test_read_checkpoint__missing(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"none\.pth is missing"):
-        read_checkpoint(tmp_path / "none.pth")
-
-
-def test_read_checkpoint__a_folder(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=str(tmp_path)):
-        read_checkpoint(tmp_path)
-
-
-@pytest.mark.parametrize("content", [torch.ones(3), [1, 2], "text"], ids=["tensor", "list", "text"])
-def test_read_checkpoint__no_mapping(tmp_path: Path, content: object) -> None:
-    torch.save(content, tmp_path / "a.pth")
-    with pytest.raises(InputError, match="not a mapping"):
-        read_checkpoint(tmp_path / "a.pth")
 
 
 @pytest.mark.parametrize("name", published.NAMES)
 def test_recognise_layout__published(name: str) -> None:
     state = published.constants(published.ARCHITECTURES[name], start=2.0)
     layout = recognise_layout(published.pack(name, state), Path("x"))
-    expected = {"fine-grained": "sfc", "mocov1": "moco", "imagenet18": "torchvision"}
-    assert layout.name == expected.get(name, "torchvision" if name == "imagenet50" else name)
+    expected = {"fine-grained": "sfc", "mocov1": "moco", "hvc": "torchvision"}
+    assert layout.name == expected.get(name, "torchvision" if name.startswith("imagenet") else name)
     assert layout.padding == ("reflect" if name == "crw" else "zeros")
 
 
@@ -199,17 +62,22 @@ def test_recognise_layout__none_fits(checkpoint: dict[str, object]) -> None:
     assert all(name in caught.value.hint for name in LAYOUTS)
 
 
-@pytest.mark.parametrize(
-    ("network", "said"),
-    [
-        ("resnet34", "6 basic blocks"),
-        ("resnet101", "23 bottleneck blocks"),
-    ],
-)
-def test_recognise_architecture__another_depth(network: str, said: str) -> None:
-    with pytest.raises(InputError, match=said) as caught:
-        recognise_architecture(published.constants(network, start=0.0), Path("deep.pth"))
-    assert "deep.pth" in caught.value.message
+@pytest.mark.parametrize("network", RESNETS)
+def test_recognise_architecture__every_resnet(network: str) -> None:
+    assert recognise_architecture(published.constants(network, start=0.0), Path("deep.pth")) == network
+
+
+@pytest.mark.parametrize("start", ["layer3.5.", "layer3.99999999999999."])
+def test_recognise_architecture__no_resnet(start: str) -> None:
+    state = published.constants("resnet50", start=0.0)
+    state = {key: value for key, value in state.items() if not key.startswith("layer3.5.")}
+    state[f"{start}conv1.weight"] = torch.ones(1)
+    if start == "layer3.5.":
+        state["layer3.6.conv1.weight"] = torch.ones(1)
+    else:
+        assert recognise_architecture(published.constants("resnet50", 0.0), Path("x")) == "resnet50"
+    with pytest.raises(InputError, match=r"deep\.pth has \d+ bottleneck blocks"):
+        recognise_architecture(state, Path("deep.pth"))
 
 
 @pytest.mark.parametrize("architecture", ["resnet18", "resnet50"])
@@ -234,3 +102,105 @@ def test_read_trunk_state__wrong_depth_under_a_name(tmp_path: Path) -> None:
     published.write(tmp_path, "fine-grained", published.constants("resnet50", start=1.0))
     with pytest.raises(InputError, match=r"pretrained_fc\.pth has a resnet50, but a resnet18 is needed"):
         load_encoder("fine-grained", checkpoints=tmp_path)
+
+
+def _under(prefix: str, state: published.State) -> published.State:
+    return {f"{prefix}{key}": value for key, value in state.items()}
+
+
+def _lagging(state: published.State) -> published.State:
+    return {key: torch.full_like(value, -7.0) for key, value in state.items()}
+
+
+def _head() -> published.State:
+    return {"projection_head.0.weight": torch.ones(2, 2), "prototypes.weight": torch.ones(2, 2)}
+
+
+WRAPPED = {
+    "bare": lambda s: s,
+    "state_dict": lambda s: {"state_dict": s, "epoch": 3},
+    "DataParallel": lambda s: _under("module.", s),
+    "torch.compile": lambda s: {"model": _under("_orig_mod.", s)},
+    "both": lambda s: {"state_dict": _under("_orig_mod.module.", s)},
+    "backbone": lambda s: _under("backbone.", s),
+    "encoder": lambda s: {"net": _under("encoder.", s)},
+    "Lightning": lambda s: {
+        "state_dict": {**_under("model.backbone.", s), "model.head.weight": torch.ones(1)},
+        "pytorch-lightning_version": "2.4.0",
+        "hyper_parameters": {"lr": 0.1},
+    },
+    "MoCo v2": lambda s: {
+        "state_dict": {
+            **_under("module.encoder_q.", s),
+            **_under("module.encoder_k.", _lagging(s)),
+            "module.encoder_q.fc.0.weight": torch.ones(1),
+        }
+    },
+    "MoCo v3": lambda s: {
+        "arch": "resnet50",
+        "state_dict": {
+            **_under("module.momentum_encoder.", _lagging(s)),
+            **_under("module.base_encoder.", s),
+            "module.predictor.0.weight": torch.ones(1),
+        },
+    },
+    "SwAV": lambda s: {"state_dict": _under("module.", {**s, **_head()}), "optimizer": {"state": {}}},
+    "DINO": lambda s: {
+        "student": {**_under("module.backbone.", _lagging(s)), "module.head.mlp.0.weight": torch.ones(1)},
+        "teacher": {**_under("backbone.", s), "head.mlp.0.weight": torch.ones(1)},
+        "args": None,
+    },
+    "BYOL": lambda s: {
+        "state_dict": {**_under("target_net.", _lagging(s)), **_under("online_net.", s)},
+    },
+    "deep": lambda s: {"checkpoint": {"networks": {"query": s}}},
+}
+
+
+@pytest.mark.parametrize("wrapper", WRAPPED)
+def test_recognise_layout__wrappers(wrapper: str) -> None:
+    state = published.constants("resnet18", start=2.0)
+    checkpoint = WRAPPED[wrapper](state)
+    layout = recognise_layout(checkpoint, Path("x"))
+    found = layout.trunk_state(checkpoint)
+    assert layout.padding == "zeros"
+    for key, value in published.trunk_part(state).items():
+        assert torch.equal(found[key], value), key
+
+
+@pytest.mark.parametrize("prefix", ["encoder.model.", "module.encoder.model.", ""])
+def test_read_trunk_state__crw_without_its_wrapper(tmp_path: Path, prefix: str) -> None:
+    state = published.constants("resnet18", start=2.0)
+    torch.save({**_under(prefix, state), "selfsim_fc.0.weight": torch.ones(2, 2)}, tmp_path / "a.pth")
+    found, _, padding = read_trunk_state(tmp_path / "a.pth")
+    # The root with torchvision's own names is torchvision's layout, whatever lies beside it.
+    assert padding == ("reflect" if prefix else "zeros")
+    assert torch.equal(found["conv1.weight"], state["conv1.weight"])
+
+
+def test_read_trunk_state__two_networks_need_a_prefix(tmp_path: Path) -> None:
+    left, right = (published.constants("resnet18", start=start) for start in (2.0, 300.0))
+    torch.save({"state_dict": {**_under("left.", left), **_under("right.", right)}}, tmp_path / "a.pth")
+    with pytest.raises(InputError, match=r"'state_dict/left\.', 'state_dict/right\.'") as caught:
+        read_trunk_state(tmp_path / "a.pth")
+    assert "`key_prefix`" in caught.value.hint
+    for prefix in ("right.", "state_dict/right."):
+        found, _, _ = read_trunk_state(tmp_path / "a.pth", key_prefix=prefix)
+        assert torch.equal(found["conv1.weight"], right["conv1.weight"])
+    with pytest.raises(InputError, match=r"whose keys begin with 'up\.'; its first keys: state_dict/left\."):
+        read_trunk_state(tmp_path / "a.pth", key_prefix="up.")
+
+
+def test_recognise_layout__shows_the_inner_keys() -> None:
+    inner = {"stem.weight": torch.ones(1), "body.weight": torch.ones(1)}
+    with pytest.raises(InputError, match=r"state_dict/net/stem\.weight, state_dict/net/body\.weight"):
+        recognise_layout({"epoch": 3, "state_dict": {"net": inner}}, Path("x.pth"))
+
+
+def test_recognise_layout__a_lagging_copy_never_stands_in_for_the_network() -> None:
+    state = published.trunk_part(published.constants("resnet18", start=2.0))
+    online = {key: value for key, value in state.items() if not key.startswith("layer1.")}
+    layout = recognise_layout(
+        {"model": {**_under("online_encoder.", online), **_under("target_encoder.", state)}}, Path("x")
+    )
+    assert layout.name == "sfc"

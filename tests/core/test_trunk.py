@@ -107,8 +107,8 @@ def test_forward__too_small_for_reflect_padding(size: tuple[int, int]) -> None:
 
 
 def test_trunk__unknown_architecture() -> None:
-    with pytest.raises(ValueError, match="resnet34"):
-        Trunk("resnet34")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="resnet20"):
+        Trunk("resnet20")
 
 
 @pytest.mark.parametrize("training", [True, False])

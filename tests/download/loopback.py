@@ -189,7 +189,7 @@ def checkpoint(architecture: str = "resnet18", layout: str = "torchvision", fill
 
     with torch.device("meta"):
         state = models.get_model(architecture, weights=None).state_dict()
-    tensors = {key: torch.zeros(()).expand(value.shape) for key, value in state.items()}
+    tensors = {key: torch.ones(()).expand(value.shape) for key, value in state.items()}
     content: dict[str, Any] = dict(tensors)
     if layout == "sfc":
         content = {"model": {f"online_encoder.{key}": value for key, value in tensors.items()}}

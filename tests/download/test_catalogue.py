@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import yaml
 
 from sfc_cli.download.addresses import address_of
-from sfc_cli.download.catalogue import TRUNKS, Entry, read_catalogue
+from sfc_cli.download.catalogue import Entry, read_catalogue
 from sfc_cli.errors import InputError, UsageError
 
 
@@ -41,10 +43,13 @@ def test_read_catalogue__torchvision_agrees() -> None:
         )
 
 
-def test_trunks__are_those_of_the_encoders() -> None:
-    from sfc_cli.settings.pretraining import Architecture
-
-    assert get_args(Architecture) == TRUNKS
+def test_read_catalogue__loads_no_torch() -> None:
+    program = (
+        "import sys; from sfc_cli.download.catalogue import read_catalogue; read_catalogue(); "
+        "print('torch' in sys.modules, 'timm' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
 
 
 def test_select__groups_and_repetitions() -> None:
@@ -92,7 +97,7 @@ def test_read_catalogue__names_never_lead_out(field: str, name: str) -> None:
         ([1], "`download` in sfc.yaml is a list"),
         ({"mine": 5}, "not a mapping of fields"),
         ({"mine": {"sources": []}}, "has no `file`"),
-        ({"mine": {"file": "m.pth", "url": "x"}}, "unknown field url.*Fields: contains, file"),
+        ({"mine": {"file": "m.pth", "url": "x"}}, "unknown field url.*Fields: archive, contains, .*file"),
         ({"mine": {"file": "../m.pth"}}, "`file` of download entry 'mine' is '../m.pth'"),
         ({"mine": {"file": "a\\m.pth"}}, "plain name"),
         ({"mine": {"file": "/m.pth"}}, "plain name"),
@@ -105,7 +110,7 @@ def test_read_catalogue__names_never_lead_out(field: str, name: str) -> None:
         ({"mine": {"file": "m.pth", "sha256": 12345678}}, "Write text, in quotes"),
         ({"mine": {"file": "m.pth", "md5": "0" * 33}}, "6 to 32"),
         ({"mine": {"file": "m.pth", "size": "big"}}, "number of bytes"),
-        ({"mine": {"file": "m.pth", "trunk": "resnet34"}}, "Trunks: resnet18, resnet50"),
+        ({"mine": {"file": "m.pth", "trunk": "resnet20"}}, "Trunks: resnet18, resnet34"),
         (
             {"mine": {"file": "m.pth", "sources": ["file:///etc/passwd"]}},
             "source 'file:///etc/passwd'.*`given`",

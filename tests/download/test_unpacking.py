@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from sfc_cli.download.unpacking import unpack
+from sfc_cli.download.unpacking import ArchiveError, extract_member, unpack
 from sfc_cli.errors import InputError
+from tests.conftest import SHARED
 from tests.download.loopback import davis_zip
 
 CONTAINS = ("JPEGImages/480p", "Annotations/480p", "ImageSets/2017")
@@ -103,7 +104,7 @@ def test_unpack__same_member_twice(archive: Path, folder: Path) -> None:
         with pytest.warns(UserWarning, match="Duplicate"):
             packed.writestr("a", b"2")
     archive.write_bytes(file.getvalue())
-    with pytest.raises(InputError, match="File exists"):
+    with pytest.raises(InputError, match="contains 'a' twice"):
         unpack(archive, folder)
     assert everything_below(folder.parent) == []
 
@@ -147,3 +148,78 @@ def test_unpack__room_is_checked_first(archive: Path, folder: Path, monkeypatch:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(100, 90, 10))
     with pytest.raises(InputError, match=r"davis needs 31 bytes more, but .* has only 10 bytes free"):
         unpack(archive, folder, top="DAVIS", contains=CONTAINS)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("badbz2", "damaged zip file"),
+        ("dup", "twice"),
+        ("enc", "is encrypted: its member .* needs a password"),
+        ("longname", "name is too long for a file"),
+    ],
+)
+def test_unpack__archives_of_the_world(folder: Path, name: str, said: str) -> None:
+    archive = SHARED / "cases" / "zips" / f"{name}.zip"
+    if not archive.is_file():
+        pytest.skip("the cases (../shared/cases) are not here")
+    with pytest.raises(ArchiveError, match=said) as caught:
+        unpack(archive, folder, top="DAVIS", contains=CONTAINS)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+    assert everything_below(folder.parent) == []
+
+
+def test_unpack__what_macos_adds_is_left_out(archive: Path, folder: Path) -> None:
+    litter = ("__MACOSX/DAVIS/._JPEGImages", "DAVIS/.DS_Store", "DAVIS/JPEGImages/480p/bear/._00000.jpg")
+    archive.write_bytes(davis_zip(dict.fromkeys(litter, b"litter")))
+    unpack(archive, folder, top="DAVIS", contains=CONTAINS)
+    assert (folder / "JPEGImages/480p/bear/00000.jpg").is_file()
+    assert not [
+        name for name in everything_below(folder) if "._" in name or "DS_Store" in name or "MACOSX" in name
+    ]
+
+
+def _patched(content: bytes, signature: bytes, offset: int, value: bytes) -> bytes:
+    """Change a field of the first member's header of a kind."""
+    index = content.index(signature) + offset
+    return content[:index] + value + content[index + len(value) :]
+
+
+def test_unpack__encrypted_and_unknown_methods(archive: Path, folder: Path) -> None:
+    whole = davis_zip()
+    for offset, value, said in ((8, b"\x01\x00", "is encrypted"), (10, b"\x63\x00", "by method 99")):
+        archive.write_bytes(_patched(whole, b"PK\x01\x02", offset, value))
+        with pytest.raises(ArchiveError, match=said):
+            unpack(archive, folder, top="DAVIS", contains=CONTAINS)
+    assert everything_below(folder.parent) == []
+
+
+def test_unpack__name_too_long(archive: Path, folder: Path) -> None:
+    archive.write_bytes(davis_zip({f"DAVIS/{'é' * 200}.jpg": b"long"}))
+    with pytest.raises(ArchiveError, match=r"name is too long for a file: 'DAVIS/é+…'"):
+        unpack(archive, folder, top="DAVIS", contains=CONTAINS)
+
+
+def test_unpack__damaged_stream_is_the_archive_s_fault(archive: Path, folder: Path) -> None:
+    for method in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+        with zipfile.ZipFile(archive, "w", method) as packed:
+            packed.writestr("DAVIS/a", bytes(range(256)) * 50)
+        content = bytearray(archive.read_bytes())
+        content[60:70] = bytes(10)
+        archive.write_bytes(content)
+        with pytest.raises(ArchiveError, match="damaged zip file"):
+            unpack(archive, folder)
+
+
+def test_extract_member__best_pattern_in_any_folder(tmp_path: Path) -> None:
+    archive = tmp_path / "models.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("__MACOSX/models/._hvc_ytb.pth", b"litter")
+        packed.writestr("models/hvc_coco.pth", b"coco")
+        packed.writestr("models/HVC_ytb_v2.pth", b"ytb")
+    extract_member(archive, ("hvc_ytb.pth", "*ytb*.pth"), tmp_path / "out.pth")
+    assert (tmp_path / "out.pth").read_bytes() == b"ytb"
+    with pytest.raises(ArchiveError, match=r"does not contain x\.pth, but 'models/hvc_coco\.pth, models/HVC"):
+        extract_member(archive, ("x.pth",), tmp_path / "other.pth")
+    assert not (tmp_path / "other.pth").exists()

@@ -7,6 +7,7 @@ from sfc_cli.settings.propagation import (
     PRESETS,
     PropagationSettings,
     improved,
+    patch_for,
     preset_for,
     read_long_memory,
 )
@@ -41,6 +42,11 @@ def test_presets__published_values() -> None:
         (None, "vfs", "single"),
         ("mini", None, "mini"),
         ("mini", "vfs", "sfc"),
+        ("hvc", "mocov1", "hvc"),
+        ("hvc", None, "single"),
+        ("dinov3:s=weights.pth", None, "dinov3"),
+        (None, "timm:vit_base_patch16_dinov3", "dinov3"),
+        ("mini", "dinov3:s", "sfc"),
     ],
 )
 def test_preset_for__by_the_number_of_networks(
@@ -124,3 +130,20 @@ def test_propagation_settings__frames_of_the_long_memory() -> None:
     )
     named = PropagationSettings(long_memory=(20, 0, 40))
     assert (named.memory_distance, named.memory_frames, named.is_improved) == (0, (20, 40), False)
+
+
+def test_presets__hvc_and_dinov3_as_their_authors_have_them() -> None:
+    hvc, dinov3 = PRESETS["hvc"], PRESETS["dinov3"]
+    assert (hvc.top_k, hvc.radius, hvc.temperature, hvc.context_frames, hvc.fusion_weight) == (
+        15,
+        12,
+        0.1,
+        50,
+        1.05,
+    )
+    assert (dinov3.top_k, dinov3.radius, dinov3.temperature, dinov3.context_frames) == (5, 12, 0.2, 7)
+
+
+@pytest.mark.parametrize(("stride", "patch"), [(4, 4), (8, 8), (14, 8), (16, 16), (64, 32), (1, 1)])
+def test_patch_for__one_label_a_pixel_where_there_is_such_a_patch(stride: int, patch: int) -> None:
+    assert patch_for(stride) == patch

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from sfc_cli.core.checkpoint_layouts import read_checkpoint
+from sfc_cli.core.checkpoint_files import read_checkpoint
 from sfc_cli.core.correspondence import Correspondence
 from sfc_cli.core.encoders import load_encoder
 from sfc_cli.errors import InputError
