@@ -23,6 +23,7 @@ def propagate(
     clip: own.VideoFiles = None,
     mask: own.Masks = None,
     both_ways: own.BothWays = False,
+    backwards: own.Backwards = False,
     start: own.Start = None,
     end: own.End = None,
     every: own.Every = None,
@@ -100,7 +101,7 @@ def propagate(
         if clip:
             # The published procedure never enlarges; a size that was typed is meant either way.
             enlarge = size is not None or protocol != "published"
-            video = _open_video(clip, mask or [], both_ways, start, end, every, size, enlarge, fps)
+            video = _open_video(clip, mask or [], both_ways, backwards, start, end, every, size, enlarge, fps)
             run = Run.over_video(video, output=output, networks=networks)
             remarks, masks = video.remarks(), run.results.masks(video.sequence.name)
         else:
@@ -129,6 +130,7 @@ def _open_video(
     sources: list[str],
     masks: list[str],
     both_ways: bool,
+    backwards: bool,
     start: str | None,
     end: str | None,
     every: str | None,
@@ -148,6 +150,7 @@ def _open_video(
             every=None if every is None else parse_moment(every, "every"),
         ),
         both_ways=both_ways,
+        backwards=backwards,
         size=DEFAULT_SIZE if size is None else size or None,
         enlarge=enlarge,
         frames_per_second=fps,

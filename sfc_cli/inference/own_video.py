@@ -17,7 +17,7 @@ from sfc_cli.data.videos.selection import TOLERANCE
 from sfc_cli.errors import InputError, UsageError
 from sfc_cli.inference.anchors import MaskAnchors
 from sfc_cli.inference.propagator import Size
-from sfc_cli.inference.sequences import FrameSequence, SelectedFrames, scaled
+from sfc_cli.inference.sequences import FirstFrames, FrameSequence, FrameSource, SelectedFrames, scaled
 
 # What may be a frame before the colon: anything else, a drive's letter for instance, belongs to the path.
 _FRAME = re.compile(r"(\d[\d.:]*s?|\d+)")
@@ -113,6 +113,7 @@ def open_own_video(
     masks: Sequence[FrameMask],
     selection: Selection,
     both_ways: bool = False,
+    backwards: bool = False,
     size: int | None = None,
     enlarge: bool = True,
     frames_per_second: float | None = None,
@@ -124,6 +125,7 @@ def open_own_video(
         masks: At least one.
         selection: Which frames.
         both_ways: Propagate to the frames before the masks, too.
+        backwards: Propagate to the frames before the masks, and to none after the last.
         size: The short side that frames are resized to for the networks, in pixels; None for their own.
         enlarge: Frames that are smaller than that are enlarged; otherwise they stay as they are.
         frames_per_second: Of images.
@@ -137,6 +139,7 @@ def open_own_video(
     video = open_video(
         sources, frames_per_second=frames_per_second, allow_truncated=selection.end is not None
     )
+    both_ways = both_ways or backwards
     must_count = video.is_exact or both_ways or len(masks) > 1 or masks[0].frame is not None
     stamps = video.stamps(selection) if must_count else None
     if stamps is None and selection.start is not None:
@@ -148,9 +151,13 @@ def open_own_video(
     ordered = sorted(zip(indices, masks, strict=True), key=lambda pair: pair[0])
     read = read_painted_masks([mask.path for _, mask in ordered], size=video.size)
     anchors = MaskAnchors({index: mask.ids for (index, _), mask in zip(ordered, read, strict=True)})
+    source: FrameSource = SelectedFrames(video, selection, stamps)
+    if backwards and stamps is not None:
+        stamps = stamps[: anchors.last + 1]
+        source = FirstFrames(source, len(stamps))
     sequence = FrameSequence(
         name=video.name,
-        frames=SelectedFrames(video, selection, stamps),
+        frames=source,
         anchors=anchors,
         both_ways=both_ways,
         resized=scaled(video.size, size, enlarge=enlarge),
@@ -167,6 +174,7 @@ def open_own_video(
         # A mask is known by its frame and the start of its file's SHA-256.
         "masks": [f"{index}:{sha256_of(mask.path)[:16]}" for index, mask in ordered],
         "both_ways": both_ways,
+        **({"backwards": True} if backwards else {}),
     }
     return OwnVideo(sequence=sequence, video=video, masks=read, identity=identity)
 
