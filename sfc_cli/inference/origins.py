@@ -8,9 +8,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sfc_cli.data.results import ResultsFolder
 from sfc_cli.errors import InputError
 from sfc_cli.files import unwritable, write_text
 from sfc_cli.inference.anchors import MaskAnchors
+
+LEDGER_NAME = "frames.jsonl"
+
+
+def ledger_of(results: ResultsFolder, name: str) -> Path:
+    """Return the file that says what the finished frames of a sequence were made of, see ``Ledger``."""
+    return results.resume(name) / LEDGER_NAME
 
 
 def backward_origins(anchors: MaskAnchors, *, is_whitened: bool) -> list[str]:

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from sfc_cli.data.object_table import ObjectTable, absent_row, measure_objects
-from sfc_cli.data.results import ResultsFolder
 from sfc_cli.data.videos import FrameStamp
 from sfc_cli.errors import UsageError
 from sfc_cli.files import write_text
 from sfc_cli.inference.anchors import MaskAnchors
 from sfc_cli.inference.certainty import CertaintyLog, certainty_of
-from sfc_cli.inference.origins import Ledger, backward_origins, forward_origins
+from sfc_cli.inference.origins import LEDGER_NAME, Ledger, backward_origins, forward_origins
 from sfc_cli.inference.outputs import Finished, InTurn, Output, open_outputs
 from sfc_cli.inference.propagator import VideoPropagator
 from sfc_cli.inference.record import REVISED
@@ -29,12 +28,7 @@ from sfc_cli.inference.sequence_run import SequenceRun
 from sfc_cli.inference.streams import Stamped
 from sfc_cli.settings.propagation import MASKS_ALONE
 
-_LEDGER, _CERTAINTY = "frames.jsonl", "certainty.jsonl"
-
-
-def ledger_of(results: ResultsFolder, name: str) -> Path:
-    """Return the file that says what the finished frames of a sequence were made of, see ``Ledger``."""
-    return results.resume(name) / _LEDGER
+_CERTAINTY = "certainty.jsonl"
 
 
 class _LedgerOutput:
@@ -92,7 +86,7 @@ class SequenceRevision(SequenceRun):
             both_ways=self.sequence.both_ways,
         )
         with contextlib.ExitStack() as stack:
-            ledger = stack.enter_context(closing(Ledger(folder / _LEDGER)))
+            ledger = stack.enter_context(closing(Ledger(folder / LEDGER_NAME)))
             backward = self._backward_memory(propagator, folder, stack) if self.sequence.both_ways else None
             begin, end = self._range(ledger, origins, stamps, folder)
             steps_back = 0 if backward is None else max(0, backward.until - backward.done)
@@ -157,7 +151,7 @@ class SequenceRevision(SequenceRun):
         state = open_state(folder / "backwards", f"{anchors.last} {anchors.label_count}")
         last = anchors.last
         origins = backward_origins(anchors, is_whitened=propagator.settings.whitening is not None)
-        ledger = stack.enter_context(closing(Ledger(state / _LEDGER)))
+        ledger = stack.enter_context(closing(Ledger(state / LEDGER_NAME)))
         kept = {last - index for index in kept_frames(state)}
         changed = ledger.changed(dict(enumerate(origins)), kept)
         return LastingMemory(
