@@ -164,9 +164,12 @@ class _Messages:
         """See ``Progress``."""
         self.lines.append(text)
 
-    def say(self, text: str, **facts: object) -> None:  # noqa: ARG002
-        """See ``Progress``."""
-        self.send("say", text=text)
+    def say(self, text: str, **facts: object) -> None:
+        """See ``Progress``; what the command line advises reads otherwise where one can paint at once."""
+        if "confidence" in facts:
+            sure = f"{facts['confidence']:.2f}"
+            text = f"Least sure at frame {facts['frame']} ({sure}): a correction there helps most."
+        self.send("say", text=text.replace("`", ""))
 
 
 def _serve(connection: Connection, stop: Event) -> None:

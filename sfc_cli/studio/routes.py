@@ -57,7 +57,7 @@ def make_app(workbench: Workbench) -> Starlette:
             Route("/api/active", handlers.activate, methods=["POST"]),
             Route("/api/bye", handlers.bye, methods=["POST"]),
         ],
-        exception_handlers={SfcError: _as_json, BodyTooLargeError: _as_json, OSError: _as_json},
+        exception_handlers={SfcError: _as_json, BodyTooLargeError: _as_json, Exception: _as_json},
     )
 
 
@@ -80,8 +80,12 @@ async def _as_json(request: Request, error: Exception) -> Response:  # noqa: ARG
         # The disk is the server's side; the rest is the request's.
         status = 507 if error.message.startswith("Cannot write") else 400
         return JSONResponse({"error": str(error).replace("`", "")}, status)
-    logger.warning("%s", error)
-    return JSONResponse({"error": f"{error}"}, 500)
+    if isinstance(error, OSError):
+        text = f"{error.filename or 'A file'}: {error.strerror or error}."
+    else:
+        text = f"Unexpected {type(error).__name__}: {' '.join(str(error).split())}. This is a bug in sfc."
+    logger.warning("%s", text)
+    return JSONResponse({"error": text}, 500)
 
 
 def _writes(handler: Callable[[_Handlers, Request], Awaitable[Response]]) -> Any:

@@ -56,7 +56,9 @@ class Serving:
             h11_max_incomplete_event_size=16 * 1024,
         )
         server = uvicorn.Server(config)
-        asyncio.run(self._serve(server, stops_alone))
+        # Ctrl-C is how it ends: nothing was interrupted.
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(self._serve(server, stops_alone))
 
     async def _serve(self, server: uvicorn.Server, stops_alone: bool) -> None:
         watching = asyncio.create_task(self._watch(server, stops_alone))

@@ -60,7 +60,8 @@ on("clip", () => {
   find("#clip-facts").textContent = `${clip.width}×${clip.height}, ${clip.is_read ? `${clip.read} frames` : `reading, ${clip.read} of ${clip.count || "?"}`}`;
 });
 on("playing", () => setIcon(find("#play"), player.isPlaying() ? "pause" : "play"));
-on("scrub", () => { if (player.isPlaying()) player.stop(); set({ follows: false }); find("#follow").checked = false; });
+// Whoever moves or paints while frames are made stays where they are.
+on("scrub", () => { if (player.isPlaying()) player.stop(); store.isFollowing = false; });
 
 const step = (by) => { emit("scrub"); set({ index: Math.min(lastFrame(), Math.max(0, store.index + by)) }); };
 find("#to-first").onclick = () => step(-1e9);
@@ -113,7 +114,7 @@ const hear = {
     store.stale.delete(index);
     masks.drop(index);
     emit("frames");
-    if (store.follows && !player.isPlaying()) set({ index });
+    if (store.isFollowing && !player.isPlaying()) set({ index });
     else if (index === store.index && painting.isSaved()) show();
   },
   say({ text }) { find("#advice").textContent = text; },

@@ -98,11 +98,11 @@ export const propagate = attempt(async (extras = {}) => {
   learn(await api.propagate({ direction: store.direction, ...extras }));
   before.clear();
   find("#written").replaceChildren();
-  set({ isBusy: true, progress: { began: performance.now() } });
+  set({ isBusy: true, isFollowing: store.follows, progress: { began: performance.now() } });
 });
 find("#propagate").onclick = () => propagate();
 find("#stop").onclick = attempt(api.stop);
-find("#follow").onchange = (event) => set({ follows: event.target.checked });
+find("#follow").onchange = (event) => set({ follows: event.target.checked, isFollowing: event.target.checked });
 
 on("isBusy progress isWriter anchors", showProgress);
 export function showProgress() {

@@ -5,7 +5,7 @@ export const store = {
   objects: {}, colours: [], anchors: {}, savedMarks: {}, frames: {}, stale: new Set(),
   index: 0, current: 1, tool: "marks", brush: 14, takesAway: false, isObjectStroke: true,
   view: "overlay", opacity: 0.55, compares: false, direction: "forwards", command: "",
-  isBusy: false, follows: true, isWriter: true, progress: {},
+  isBusy: false, follows: true, isFollowing: true, isWriter: true, progress: {},
 };
 
 const listeners = new Map();

@@ -96,7 +96,7 @@ canvas.addEventListener("pointerdown", (event) => {
   const isPan = store.tool === "hand" || event.button === 1 || event.button === 2 || (hasPen && event.pointerType === "touch");
   if (!isPan && !(store.isWriter && frame.index === store.index)) return;
   active = { id: event.pointerId, isPan, last: event };
-  if (!isPan) begin(pixelOf(event), event);
+  if (!isPan) { emit("scrub"); begin(pixelOf(event), event); }
 });
 canvas.addEventListener("pointermove", (event) => {
   if (pointers.has(event.pointerId)) pointers.set(event.pointerId, event);

@@ -69,7 +69,7 @@ class Layer {
 }
 
 function outline(ids, words, table, width, height) {
-  const reach = Math.max(1, Math.round(Math.max(width, height) / 900));
+  const reach = Math.max(2, Math.round(Math.max(width, height) / 400));
   for (let y = 0, at = 0; y < height; y++) {
     for (let x = 0; x < width; x++, at++) {
       const id = ids[at];
@@ -120,7 +120,7 @@ function drawPane(isBefore) {
   } else {
     context.drawImage(picture, 0, 0, width, height);
     if (layer) {
-      context.globalAlpha = store.view === "outline" ? 1 : store.opacity;
+      context.globalAlpha = store.view === "outline" ? 1 : store.opacity * (!isBefore && frame.proposal ? 0.4 : 1);
       context.drawImage(layer, 0, 0);
       context.globalAlpha = 1;
     }
