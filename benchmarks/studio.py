@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import statistics
 import subprocess
@@ -61,8 +62,10 @@ def measure(clip: Path, output: Path, count: int, scale: float) -> dict[str, Any
     address = next(word for word in line.split() if word.startswith("http://"))
     try:
         urllib.request.urlopen(f"{address}api/frames/0").read()
-        first = time.perf_counter() - began
+        first, first_cpu = time.perf_counter() - began, seconds_of(process.pid)
+        everyone = wait_until_idle(process.pid)
         latencies = [solve(address, number, scale) for number in range(STROKES + 1)][1:]
+        stroke_cpu = (sum(map(seconds_of, everyone)) - sum(everyone.values())) / (STROKES + 1)
         while not json.load(urllib.request.urlopen(f"{address}api/state"))["clip"]["is_read"]:
             time.sleep(0.5)
         read = time.perf_counter() - began
@@ -74,11 +77,32 @@ def measure(clip: Path, output: Path, count: int, scale: float) -> dict[str, Any
     return {
         "frames": count,
         "first_frame_s": round(first, 2),
+        "first_frame_cpu_s": round(first_cpu, 2),
         "stroke_median_ms": round(statistics.median(latencies)),
         "stroke_worst_ms": round(max(latencies)),
+        "stroke_cpu_ms": round(1000 * stroke_cpu),
         "all_read_s": round(read, 1),
         "server_peak_mb": round(peak / 1024),
     }
+
+
+def seconds_of(process: int) -> float:
+    """Return the seconds of the processors that a process has taken: on a busy machine they say more."""
+    fields = Path(f"/proc/{process}/stat").read_text().rsplit(") ", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def wait_until_idle(server: int) -> dict[int, float]:
+    """Wait until the processes of the page have loaded what they need; return the seconds of each."""
+    before = -1.0
+    while True:
+        lists = Path(f"/proc/{server}/task").glob("*/children")
+        children = [child for each in lists for child in each.read_text().split()]
+        everyone = {each: seconds_of(each) for each in [server, *map(int, children)]}
+        if sum(everyone.values()) - before < 0.02 and before > 0:
+            return everyone
+        before = sum(everyone.values())
+        time.sleep(2)
 
 
 def solve(address: str, number: int, scale: float) -> float:

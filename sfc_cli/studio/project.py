@@ -97,6 +97,12 @@ class Project:
             direction = content["direction"]
         except (KeyError, TypeError, ValueError, AttributeError):
             raise _damaged(self.folder / _STATE) from None
+        old = content["clip"]
+        if any(old.get(name) != self.clip.get(name) for name in ("identity", "start", "every")):
+            raise InputError(
+                f"{self.folder} was painted on another video, or on other frames of it.",
+                "Open it as it was, or choose another `output`.",
+            )
         if size != self.size:
             raise InputError(
                 f"{self.folder} was painted on frames of {size[1]}×{size[0]} pixels, the video has "

@@ -218,7 +218,9 @@ def run_work(work: Work, progress: Any) -> list[Path]:
     from sfc_cli.inference.run import Run
     from sfc_cli.settings.propagation import DEFAULT_SIZE
 
-    networks = NetworkChoice(**work.networks)
+    checkpoints = work.networks.get("checkpoints")
+    folder = {} if checkpoints is None else {"checkpoints": Path(checkpoints)}
+    networks = NetworkChoice(**{**work.networks, **folder})
     enlarge = work.size is not None or networks.protocol != "published"
     own = open_own_video(
         work.sources,

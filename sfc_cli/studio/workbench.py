@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from sfc_cli.data.masks import VOID, Ids
 from sfc_cli.data.painted_masks import read_painted_mask
 from sfc_cli.data.results import ResultsFolder, runs_of
 from sfc_cli.data.videos import Selection, Video, open_video, parse_moment
 from sfc_cli.errors import InputError, UsageError
-from sfc_cli.files import write_bytes
+from sfc_cli.files import unwritable, write_bytes
 from sfc_cli.inference.origins import ledger_of, read_entries
 from sfc_cli.settings.propagation import OutputChoice
 from sfc_cli.studio.clip_frames import ClipFrames
@@ -103,11 +104,24 @@ class Workbench:
         self.project = Project(
             results=self.results,
             size=self.video.size,
-            clip={"sources": [str(Path(one).absolute()) for one in opening.sources], **_chosen(opening)},
+            clip={
+                "sources": [str(Path(one).absolute()) for one in opening.sources],
+                **_chosen(opening),
+                "identity": {
+                    name: value
+                    for name, value in self.video.identity().items()
+                    if name not in ("path", "modified")
+                },
+            },
             sequence=self.video.name,
         )
-        self.was_restored = self.project.restore()
-        self.project.save()
+        self._lock = _locked(self.project.folder)
+        try:
+            self.was_restored = self.project.restore()
+            self.project.save()
+        except BaseException:
+            self._lock.release()
+            raise
         self.frames = ClipFrames(
             self.video, opening.selection, self.project.folder / _FRAMES, self._tell_of_frames
         )
@@ -130,6 +144,7 @@ class Workbench:
         self.worker.close()
         self._solver.shutdown(wait=False, cancel_futures=True)
         self.frames.close()
+        self._lock.release()
 
     def state(self) -> dict[str, Any]:
         """Return all that the page must know, ready for JSON."""
@@ -322,6 +337,26 @@ class Workbench:
                 is_read=self.frames.is_read,
                 problem=None if problem is None else str(problem),
             )
+
+
+def _locked(folder: Path) -> FileLock:
+    """Keep a second page on the same folder out, until this one ends or is killed.
+
+    Raises:
+        UsageError: If there is one already.
+        InputError: If the folder cannot be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / "lock")
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UsageError(
+            f"Another `sfc studio` has {folder.parent} open.", "Close it first, or choose another `output`."
+        ) from None
+    except OSError as error:
+        raise unwritable(folder, error) from None
+    return lock
 
 
 def _chosen(opening: Opening) -> dict[str, Any]:

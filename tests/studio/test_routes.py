@@ -13,6 +13,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from sfc_cli.data.masks import encode_mask, read_ids, write_mask
+from sfc_cli.errors import InputError, UsageError
 from sfc_cli.studio.workbench import Workbench
 from tests.commands.footage import HEIGHT, WIDTH, mask_of
 from tests.studio.conftest import Open, api, client_of
@@ -215,12 +216,19 @@ def test_restart__goes_on_where_it_was(open_bench: Open) -> None:
     client = client_of(first)
     paint(client, 1, mask_of(1), "1")
     client.put(api("marks/2"), json={"object": 1, "loop": [[1, 2]], "strokes": []})
+    with pytest.raises(UsageError, match="Another"):
+        open_bench()
+    first.close()
+    # What was painted belongs to its frames.
+    with pytest.raises(InputError, match="other frames"):
+        open_bench(start="1")
     second = open_bench()
     state = client_of(second).get(api("state")).json()
     assert state["was_restored"]
     assert state["anchors"] == {"1": [1]}
     assert state["marks"]["2"]["loop"] == [[1, 2]]
     assert client_of(second).post(api("clear")).json()["anchors"] == {}
+    second.close()
     assert not open_bench().was_restored
 
 
