@@ -73,7 +73,7 @@ def measure(clip: Path, output: Path, count: int, scale: float) -> dict[str, Any
         peak = next(int(row.split()[1]) for row in status.splitlines() if row.startswith("VmHWM"))
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(60)
+        process.wait(600)
     return {
         "frames": count,
         "first_frame_s": round(first, 2),
