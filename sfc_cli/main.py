@@ -16,6 +16,7 @@ from sfc_cli.commands.options import DEBUG_KEY, in_options
 from sfc_cli.commands.pretrain import pretrain
 from sfc_cli.commands.propagate import propagate
 from sfc_cli.commands.propagate_options import OptionalValueCommand
+from sfc_cli.commands.studio import studio
 from sfc_cli.errors import InputError, SfcError
 from sfc_cli.version import __version__
 
@@ -113,6 +114,7 @@ app.command()(pretrain)
 app.command(cls=OptionalValueCommand)(propagate)
 app.command()(convert)
 app.command()(evaluate)
+app.command()(studio)
 
 
 def main() -> None:

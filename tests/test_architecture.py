@@ -14,15 +14,16 @@ import sfc_cli
 
 PACKAGE = Path(sfc_cli.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-HEAVY = ("torch", "torchvision", "cv2", "numpy", "rich", "requests", "PIL")
+HEAVY = ("torch", "torchvision", "cv2", "numpy", "rich", "requests", "PIL", "starlette", "uvicorn")
 
 # What each room may import, besides itself. Every file of the package is in one of these rooms.
 BELOW = {
     "main": {"commands", "errors", "version"},
     "library": {"evaluation", "inference", "core", "settings", "errors"},
     "__main__": {"main"},
-    "commands": {"training", "evaluation", "download", "inference", "conversion", "data", "core"}
+    "commands": {"studio", "training", "evaluation", "download", "inference", "conversion", "data", "core"}
     | {"settings", "errors", "files", "progress", "version"},
+    "studio": {"inference", "conversion", "data"} | {"settings", "errors", "files", "progress", "version"},
     "training": {"inference", "evaluation", "core", "data"}
     | {"settings", "errors", "files", "progress", "version"},
     "evaluation": {"core", "data", "settings", "errors", "files", "progress", "version"},

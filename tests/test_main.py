@@ -14,7 +14,7 @@ import sfc_cli
 from sfc_cli import errors
 from sfc_cli.main import app
 
-COMMANDS = ("download", "pretrain", "propagate", "convert", "evaluate")
+COMMANDS = ("download", "pretrain", "propagate", "convert", "evaluate", "studio")
 
 
 def _commands() -> Iterator[tuple[str, Any]]:

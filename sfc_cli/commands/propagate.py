@@ -31,6 +31,7 @@ def propagate(
     clip: own.VideoFiles = None,
     mask: own.Masks = None,
     both_ways: own.BothWays = False,
+    backwards: own.Backwards = False,
     start: own.Start = None,
     end: own.End = None,
     every: own.Every = None,
@@ -126,7 +127,18 @@ def propagate(
             # The published procedure never enlarges; a size that was typed is meant either way.
             enlarge = size is not None or protocol != "published"
             video = _open_video(
-                clip, mask or [], both_ways, start, end, every, size, enlarge, strict_size, fps, strict_video
+                clip,
+                mask or [],
+                both_ways,
+                backwards,
+                start,
+                end,
+                every,
+                size,
+                enlarge,
+                strict_size,
+                fps,
+                strict_video,
             )
             run = Run.over_video(video, output=output, networks=networks)
             remarks, sequence = video.remarks(), video.sequence.name
@@ -160,6 +172,7 @@ def _open_video(
     sources: list[str],
     masks: list[str],
     both_ways: bool,
+    backwards: bool,
     start: str | None,
     end: str | None,
     every: str | None,
@@ -182,6 +195,7 @@ def _open_video(
             every=None if every is None else parse_moment(every, "every"),
         ),
         both_ways=both_ways,
+        backwards=backwards,
         size=DEFAULT_SIZE if size is None else size or None,
         enlarge=enlarge,
         strict_size=strict_size,

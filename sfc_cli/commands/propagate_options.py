@@ -59,6 +59,10 @@ Masks = Annotated[
 BothWays = Annotated[
     bool, typer.Option("--both-ways", help="Video: also propagate masks to the frames before them.")
 ]
+Backwards = Annotated[
+    bool,
+    typer.Option("--backwards", help="Video: propagate masks to the frames before them, and to none after."),
+]
 Start = Annotated[
     str | None, typer.Option(metavar="MOMENT", help="Video: the first frame to take, as 57, 3.5s or 1:05.")
 ]
@@ -93,7 +97,7 @@ StrictVideo = Annotated[
 
 # The parameters that only a video of one's own has.
 VIDEO_OPTIONS = frozenset(
-    {"mask", "both_ways", "start", "end", "every", "fps", "strict_size", "strict_video"}
+    {"mask", "both_ways", "backwards", "start", "end", "every", "fps", "strict_size", "strict_video"}
 )
 # Those that only a data set has.
 DATA_OPTIONS = ("data", "split", "resolution", "annotations", "filelist", "sequences")

@@ -52,7 +52,7 @@ def measure_objects(mask: Ids, confidence: SoftLabels, objects: Ids) -> list[Row
         is_object = cv2.inRange(mask, int(identity), int(identity)) if mask.size else mask
         x, y, across, down = cv2.boundingRect(is_object) if mask.size else (0, 0, 0, 0)
         if not across:
-            rows.append((str(identity), *_ABSENT))
+            rows.append(absent_row(identity))
             continue
         box = slice(y, y + down), slice(x, x + across)
         moments = cv2.moments(is_object[box], binaryImage=True)
@@ -63,6 +63,11 @@ def measure_objects(mask: Ids, confidence: SoftLabels, objects: Ids) -> list[Row
         centroid = (x + moments["m10"] / area, y + moments["m01"] / area)
         rows.append((str(identity), *map(str, numbers), *(f"{c:.2f}" for c in centroid), f"{certain:.4f}"))
     return rows
+
+
+def absent_row(identity: int) -> Row:
+    """Return what ``measure_objects`` says of an object that a mask does not show."""
+    return str(identity), *_ABSENT
 
 
 class ObjectTable:

@@ -29,8 +29,10 @@ _FILM_SUFFIXES = {"video": ".mp4", "webm": ".webm", "gif": ".gif"}
 _CUTOUT_SUFFIXES = {"webm": ".webm", "prores": ".mov"}
 # Where an interrupted run keeps what it needs to continue.
 RESUME_FOLDER = ".resume"
+# What was painted in `sfc studio`, and where its work stands.
+STUDIO_FOLDER = ".studio"
 # A sequence of such a name would mix its masks with what lies there.
-RESERVED_NAMES = frozenset({*EXTRA_FOLDERS, RESUME_FOLDER, TABLE_NAME, RECORD_NAME})
+RESERVED_NAMES = frozenset({*EXTRA_FOLDERS, RESUME_FOLDER, STUDIO_FOLDER, TABLE_NAME, RECORD_NAME})
 # Runs lie here unless a user says otherwise.
 DEFAULT_ROOT = Path("results")
 
@@ -121,6 +123,11 @@ class ResultsFolder:
         """Return the folder of what an interrupted run needs to continue a sequence."""
         # One folder for each, never one in another's: the first to finish would remove both.
         return inside(self.root / RESUME_FOLDER, sequence.replace("%", "%25").replace("/", "%2F"))
+
+    @property
+    def studio(self) -> Path:
+        """The folder of what was painted in ``sfc studio``."""
+        return self.root / STUDIO_FOLDER
 
     def outputs_of(self, sequence: str) -> list[Path]:
         """Return all folders and files that hold the results of one sequence alone."""

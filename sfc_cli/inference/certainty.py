@@ -84,16 +84,8 @@ class CertaintyLog:
         """See ``Output``."""
         if finished.is_done or finished.index in self._painted:
             return None
-        # OpenCV: this is done for every frame, and NumPy takes twice as long.
-        import cv2
-
-        mask, confidence = finished.resolved.mask, finished.resolved.confidence
-        counts = cv2.calcHist([mask], [0], None, [VOID + 1], [0, VOID + 1])
-        ids = (np.flatnonzero(counts[1:VOID]) + 1).tolist()
-        # A frame that shows no object at all is the least sure of all.
-        sure = cv2.mean(confidence, mask=cv2.inRange(mask, 1, VOID - 1))[0] if ids else 0.0
         stamp = finished.stamp
-        return partial(self._add, finished.index, stamp.name, stamp.number, round(sure, 4), ids)
+        return partial(self._add, finished.index, stamp.name, stamp.number, *certainty_of(finished))
 
     def _add(self, index: int, name: str, number: int, confidence: float, ids: list[int]) -> None:
         self._last = index
@@ -110,6 +102,19 @@ class CertaintyLog:
     def abandon(self) -> None:
         """See ``Output``."""
         self._file.close()
+
+
+def certainty_of(finished: Finished) -> tuple[float, list[int]]:
+    """Return how sure a frame is, from 0 to 1, and the ids of the objects in it."""
+    # OpenCV: this is done for every frame, and NumPy takes twice as long.
+    import cv2
+
+    mask, confidence = finished.resolved.mask, finished.resolved.confidence
+    counts = cv2.calcHist([mask], [0], None, [VOID + 1], [0, VOID + 1])
+    ids = (np.flatnonzero(counts[1:VOID]) + 1).tolist()
+    # A frame that shows no object at all is the least sure of all.
+    sure = cv2.mean(confidence, mask=cv2.inRange(mask, 1, VOID - 1))[0] if ids else 0.0
+    return round(sure, 4), ids
 
 
 def kept_lines(path: Path, painted: Collection[int], kept_frames: int) -> list[list[Any]] | None:

@@ -19,7 +19,7 @@ from sfc_cli.errors import InputError, UsageError
 from sfc_cli.inference.anchors import MaskAnchors
 from sfc_cli.inference.given_masks import FrameMask, GivenMask, find_frames, open_masks, read_masks
 from sfc_cli.inference.propagator import Size
-from sfc_cli.inference.sequences import FrameSequence, SelectedFrames, scaled
+from sfc_cli.inference.sequences import FirstFrames, FrameSequence, FrameSource, SelectedFrames, scaled
 
 # Of more masks those with the same legend are told of together.
 _MOST_LEGENDS = 3
@@ -92,6 +92,7 @@ def open_own_video(
     masks: Sequence[FrameMask],
     selection: Selection,
     both_ways: bool = False,
+    backwards: bool = False,
     size: int | None = None,
     enlarge: bool = True,
     strict_size: bool = False,
@@ -105,6 +106,7 @@ def open_own_video(
         masks: At least one.
         selection: Which frames.
         both_ways: Propagate to the frames before the masks, too.
+        backwards: Propagate to the frames before the masks, and to none after the last.
         size: The short side that frames are resized to for the networks, in pixels; None for their own.
         enlarge: Frames that are smaller than that are enlarged; otherwise they stay as they are.
         strict_size: Refuse masks of another size than the frames, even if the shape is the same.
@@ -123,6 +125,7 @@ def open_own_video(
         masks=[mask.path for mask in masks],
         strict_video=strict_video,
     )
+    both_ways = both_ways or backwards
     given = open_masks(masks)
     opened = given.masks
     is_first = len(opened) == 1 and opened[0].frame is None and opened[0].stem is None
@@ -146,9 +149,13 @@ def open_own_video(
         frames=[partial(_frame_at, video, selection, index) for index, _ in ordered],
     )
     anchors = MaskAnchors({index: mask.ids for (index, _), mask in zip(ordered, read, strict=True)})
+    source: FrameSource = SelectedFrames(video, selection, stamps)
+    if backwards and stamps is not None:
+        stamps = stamps[: anchors.last + 1]
+        source = FirstFrames(source, len(stamps))
     sequence = FrameSequence(
         name=video.name,
-        frames=SelectedFrames(video, selection, stamps),
+        frames=source,
         anchors=anchors,
         both_ways=both_ways,
         resized=scaled(video.size, size, enlarge=enlarge),
@@ -171,6 +178,7 @@ def open_own_video(
             f"{index}:{_sum_of(mask, painted)}" for (index, mask), painted in zip(ordered, read, strict=True)
         ],
         "both_ways": both_ways,
+        **({"backwards": True} if backwards else {}),
     }
     return OwnVideo(sequence=sequence, video=video, masks=read, identity=identity)
 

@@ -194,7 +194,7 @@ class VideoPropagator:
             input_size: Height and width to which frames are resized for the networks; None for their own.
             antialias: Resize by area, which suits frames much larger than ``input_size``.
             memory: Keeps the context on disk; frames that it says are done are passed by, and the context of
-                the next one is built again from the window before it.
+                the next one is built again from the window before it. It may also say where to stop.
 
         Yields:
             Every frame, from the first anchor on with its labels.
@@ -259,6 +259,8 @@ class VideoPropagator:
         at_once = 1
         try:
             for index, frame in enumerate(frames):
+                if memory is not None and index == memory.until:
+                    break
                 if index < done:
                     pass_by(index, frame)
                     yield Tracked(index, frame, None)

@@ -17,6 +17,8 @@ from sfc_cli.files import write_text
 from sfc_cli.settings.propagation import PropagationSettings, Protocol
 from sfc_cli.version import __version__
 
+# What a revision may change of a video's identity.
+REVISED = ("masks", "both_ways", "backwards")
 _PACKAGES = ("torch", "torchvision", "opencv-python", "pillow", "numpy")
 
 
@@ -155,6 +157,13 @@ def _stored(settings: PropagationSettings) -> dict[str, Any]:
     }
 
 
+def _with_masks_of(record: RunRecord, old: dict[str, Any]) -> dict[str, Any]:
+    """Return a stored record as if it had been made with a run's masks, in its directions."""
+    video = {name: value for name, value in (old.get("clip") or {}).items() if name not in REVISED}
+    new = record.video or {}
+    return {**old, "clip": {**video, **{name: new[name] for name in REVISED if name in new}}}
+
+
 def _package_versions() -> dict[str, str]:
     versions = {}
     for package in _PACKAGES:
@@ -166,7 +175,12 @@ def _package_versions() -> dict[str, str]:
 
 
 def open_results(
-    results: ResultsFolder, record: RunRecord, names: Collection[str], *, overwrite: bool
+    results: ResultsFolder,
+    record: RunRecord,
+    names: Collection[str],
+    *,
+    overwrite: bool,
+    revises: bool = False,
 ) -> None:
     """Make a results folder ready: new, or continued if it belongs to the same run.
 
@@ -175,6 +189,7 @@ def open_results(
         record: Of the run; takes over what the folder's record says of sequences that stay.
         names: The run's sequences.
         overwrite: Remove what these sequences have; everything, if it comes from other settings.
+        revises: The same video with other masks is the same run.
 
     Raises:
         UsageError: If the folder has results of other settings.
@@ -192,7 +207,7 @@ def open_results(
                 f"{output} is not empty and has no {RECORD_NAME}, so there is no run to continue.",
                 "Choose another `output`, or pass `overwrite`.",
             )
-    elif found := differences(old, record.identity()):
+    elif found := differences(_with_masks_of(record, old) if revises else old, record.identity()):
         if not overwrite:
             raise UsageError(
                 f"{output} has results of other settings ({'; '.join(found)}).",

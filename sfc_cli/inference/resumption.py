@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,20 +48,30 @@ def remove_state(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def kept_frames(folder: Path) -> set[int]:
+    """Return the frames whose labels lie in a folder, see ``ContextMemory``."""
+    return {int(path.stem) for path in folder.glob("[0-9]*.npz")}
+
+
 class ContextMemory:
     """The labels of the newest frames of a pass, one small file a frame.
 
     Args:
         folder: Where the files lie.
         context_frames: So many frames are context of the next one.
+
+    Attributes:
+        done: How many frames from the first on need nothing more.
+        until: The frames from here on need nothing either; None to go on to the last.
     """
+
+    until: int | None = None
 
     def __init__(self, folder: Path, context_frames: int) -> None:
         self._folder = folder
         self._context_frames = context_frames
         # Frames are written in order, so that the newest file says how far the pass came.
-        indices = [int(path.stem) for path in folder.glob("[0-9]*.npz")]
-        self.done = max(indices, default=-1) + 1
+        self.done = max(kept_frames(folder), default=-1) + 1
 
     def write(self, index: int, labels: Sequence[SoftLabels]) -> None:
         """Keep what the tracks said of a frame, and forget the frame that no later one needs any more.
@@ -96,6 +106,42 @@ class ContextMemory:
 
     def _path(self, index: int) -> Path:
         return self._folder / f"{index:08d}.npz"
+
+
+class LastingMemory(ContextMemory):
+    """The labels of all frames of a pass, compressed, so that it can be taken up again at any of them.
+
+    Args:
+        folder: Where the files lie.
+        context_frames: So many frames are context of the next one.
+        done: How many frames from the first on need nothing more.
+        until: The frames from here on need nothing either.
+        on_kept: Called with each frame that was written.
+    """
+
+    until: int
+
+    def __init__(
+        self,
+        folder: Path,
+        context_frames: int,
+        *,
+        done: int,
+        until: int,
+        on_kept: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        super().__init__(folder, context_frames)
+        self.done, self.until = done, until
+        self._on_kept = on_kept
+        # What is written again must never be met as it was: a kill may come before it is.
+        for index in range(done, until):
+            self._path(index).unlink(missing_ok=True)
+
+    def write(self, index: int, labels: Sequence[SoftLabels]) -> None:
+        """Keep what the tracks said of a frame."""
+        with replacing(self._path(index)) as part, part.open("wb") as stream:
+            np.savez_compressed(stream, *(_smallest(part) for part in labels))
+        self._on_kept(index)
 
 
 def _smallest(labels: SoftLabels) -> npt.NDArray[np.floating[Any]]:

@@ -22,6 +22,7 @@ from sfc_cli.inference.outputs import require_gif_length
 from sfc_cli.inference.own_video import OwnVideo
 from sfc_cli.inference.propagator import VideoPropagator
 from sfc_cli.inference.record import RunRecord, open_results
+from sfc_cli.inference.revision import SequenceRevision
 from sfc_cli.inference.sequence_run import SequenceRun
 from sfc_cli.inference.sequences import FrameSequence, share_of
 from sfc_cli.progress import Progress
@@ -130,7 +131,12 @@ class Run:
         return self.record.describe(self.subject)
 
     def execute(
-        self, progress: Progress, choice: OutputChoice = MASKS_ALONE, *, overwrite: bool = False
+        self,
+        progress: Progress,
+        choice: OutputChoice = MASKS_ALONE,
+        *,
+        overwrite: bool = False,
+        revises: bool = False,
     ) -> None:
         """Open the results folder and propagate every sequence, or only what complete ones still lack.
 
@@ -140,6 +146,8 @@ class Run:
             progress: Receives the progress.
             choice: What to write beside the masks.
             overwrite: Replace other results; propagate complete sequences again.
+            revises: Masks are changed and propagated again and again: compute only what differs, and keep on
+                disk what that takes, see ``SequenceRevision``.
 
         Raises:
             UsageError: If the sequences cannot have what is to be written, or the folder has other results.
@@ -149,8 +157,8 @@ class Run:
         for sequence in self.sequences:
             self._require_possible(sequence, choice)
         with joined(self.ranks, torch.device("cpu")):
-            self._open(overwrite)
-            failures = self._propagate_share(progress, choice, overwrite=overwrite)
+            self._open(overwrite, revises)
+            failures = self._propagate_share(progress, choice, overwrite=overwrite, revises=revises)
             for entries in gathered(self.record.sequences, self.ranks):
                 self.record.sequences.update(entries)
             if self.ranks.leads:
@@ -201,13 +209,13 @@ class Run:
             # What a container announces is not enough to refuse a GIF, or to begin one in vain.
             require_gif_length(sequence.name, sequence.frames.count() - sequence.without_result)
 
-    def _open(self, overwrite: bool) -> None:
+    def _open(self, overwrite: bool, revises: bool) -> None:
         """Let the first process open the results folder; all of them stop if it cannot."""
         failure: SfcError | None = None
         if self.ranks.leads:
             names = [sequence.name for sequence in self.sequences]
             try:
-                open_results(self.results, self.record, names, overwrite=overwrite)
+                open_results(self.results, self.record, names, overwrite=overwrite, revises=revises)
             except SfcError as error:
                 failure = error
         failed = gathered(failure is not None, self.ranks)
@@ -217,13 +225,14 @@ class Run:
             raise UsageError("The first process could not open the results folder.")
 
     def _propagate_share(
-        self, progress: Progress, choice: OutputChoice, *, overwrite: bool
+        self, progress: Progress, choice: OutputChoice, *, overwrite: bool, revises: bool
     ) -> list[InputError]:
         """Do this process's share of the sequences; return what failed."""
         todo: list[SequenceRun] = []
         complete: list[SequenceRun] = []
+        kind = SequenceRevision if revises else SequenceRun
         for sequence in share_of(self.sequences, self.ranks.rank, self.ranks.world):
-            run = SequenceRun(
+            run = kind(
                 sequence=sequence,
                 results=self.results,
                 record=self.record,

@@ -103,20 +103,23 @@ class SequenceRun:
         """
         self.record.sequences.setdefault(self.name, self._entry(len(self.finished_frames())))
         if not self.choice.is_empty:
-            started = time.perf_counter()
-            self.progress.begin(self.name, self.sequence.expected)
-            outputs = partial(
-                open_outputs,
-                self.results,
-                self.name,
-                self.sequence.anchors,
-                self.choice,
-                basis=self.sequence.basis,
-                has_masks=True,
-            )
-            count = self._write(outputs, self._stream.stored(), self._stream.frames_waiting())
-            self._finish(count, count, time.perf_counter() - started)
+            self._write_extras(self.choice)
         remove_state(self.results.resume(self.name))
+
+    def _write_extras(self, choice: OutputChoice) -> None:
+        started = time.perf_counter()
+        self.progress.begin(self.name, self.sequence.expected)
+        outputs = partial(
+            open_outputs,
+            self.results,
+            self.name,
+            self.sequence.anchors,
+            choice,
+            basis=self.sequence.basis,
+            has_masks=True,
+        )
+        count = self._write(outputs, self._stream.stored(), self._stream.frames_waiting())
+        self._finish(count, count, time.perf_counter() - started)
 
     def propagate(self, propagator: VideoPropagator) -> None:
         """Propagate the labels, write everything and enter it into the record.

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -135,6 +136,41 @@ class SelectedFrames:
     def read_backwards(self, stamps: Sequence[FrameStamp]) -> Iterator[VideoFrame]:
         """See ``FrameSource``."""
         return self.video.backwards(stamps)
+
+
+@dataclass(frozen=True)
+class FirstFrames:
+    """The first frames of others.
+
+    Args:
+        source: The others; their stamps must be known.
+        limit: How many.
+    """
+
+    source: FrameSource
+    limit: int
+
+    @property
+    def size(self) -> Size:
+        """Height and width."""
+        return self.source.size
+
+    @property
+    def stamps(self) -> list[FrameStamp]:
+        """These frames in order."""
+        return (self.source.stamps or [])[: self.limit]
+
+    def count(self) -> int:
+        """See ``FrameSource``."""
+        return len(self.stamps)
+
+    def read(self) -> Iterator[VideoFrame]:
+        """See ``FrameSource``."""
+        return islice(self.source.read(), self.limit)
+
+    def read_backwards(self, stamps: Sequence[FrameStamp]) -> Iterator[VideoFrame]:
+        """See ``FrameSource``."""
+        return self.source.read_backwards(stamps)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,19 +54,29 @@ class SequenceStream:
                 if path.is_file():
                     yield video_frame.stamp, with_stored_mask(index, video_frame.frame, path)
 
-    def labelled(self, propagator: VideoPropagator, memory: ContextMemory | None, folder: Path) -> Stamped:
+    def labelled(
+        self,
+        propagator: VideoPropagator,
+        memory: ContextMemory | None,
+        folder: Path,
+        backward_memory: ContextMemory | None = None,
+    ) -> Stamped:
         """Give all frames from the first that has a result on.
 
         Args:
             propagator: Networks and settings.
             memory: See ``VideoPropagator.track``; frames that are done come with their masks.
             folder: Where the labels of the pass backwards wait.
+            backward_memory: That of the pass backwards; one that forgets what nothing needs if None.
         """
         anchors, join = self.sequence.anchors, None
         with contextlib.ExitStack() as stack:
             if self.sequence.both_ways and isinstance(anchors, MaskAnchors):
                 store = stack.enter_context(closing(LabelStore(folder / "backwards.labels")))
-                self._propagate_backwards(propagator, anchors, store, folder / "backwards")
+                kept = backward_memory or ContextMemory(
+                    folder / "backwards", propagator.settings.context_frames
+                )
+                self._propagate_backwards(propagator, anchors, store, kept)
                 join = partial(_join, anchors, store)
             frames = stack.enter_context(
                 closing(ReadAhead(self.sequence.frames.read(), self.frames_waiting()))
@@ -97,12 +107,15 @@ class SequenceStream:
                     yield stamp, Labelled(tracked.index, tracked.frame, resolve, tracked.keep)
 
     def _propagate_backwards(
-        self, propagator: VideoPropagator, anchors: MaskAnchors, store: LabelStore, folder: Path
+        self,
+        propagator: VideoPropagator,
+        anchors: MaskAnchors,
+        store: LabelStore,
+        memory: ContextMemory,
     ) -> None:
         """Propagate from the last mask to the first frame; the labels wait on disk for the pass forwards."""
         assert self.sequence.frames.stamps is not None  # both ways: the frames were counted
         stamps = self.sequence.frames.stamps[: anchors.last + 1]
-        memory = ContextMemory(folder, propagator.settings.context_frames)
         if memory.done == len(stamps):
             self.progress.advance(self.sequence.name, len(stamps))
             return

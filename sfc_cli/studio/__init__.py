@@ -1,0 +1,1 @@
+"""The page of ``sfc studio``: paint the first mask, watch it propagate, correct it."""
