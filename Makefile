@@ -4,12 +4,13 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench clean
+.PHONY: help install demo test test-slow check bench clean
 
 help:
 	@echo "make install   set up $(VENV) with sfc and the development tools"
 	@echo "make demo      propagate the bundled sample's first mask by both protocols, print the scores"
 	@echo "make test      run the tests"
+	@echo "make test-slow run what takes longer: browsers, encoders, killed processes"
 	@echo "make check     format check, lint and type check"
 	@echo "make bench     run every benchmark (minutes to hours)"
 
@@ -28,7 +29,10 @@ demo: install
 	@echo "Overlays: results/demo/overlay"
 
 test: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
+
+test-slow: install
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
 
 check: install
 	$(BIN)/ruff format --check .

@@ -54,9 +54,9 @@ def studio(
         require_package(package, "studio", "`sfc studio`")
     options.set_up_logging(verbose)
 
+    from sfc_cli.studio.command_line import Opening
     from sfc_cli.studio.reopening import is_results, reopen, take_over_masks
     from sfc_cli.studio.server import open_browser, open_studio
-    from sfc_cli.studio.workbench import Opening
 
     chosen = {"fine_grained": fc, "semantic": semantic, "checkpoints": checkpoints}
     networks = {name: value for name, value in chosen.items() if value is not None}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import threading
@@ -167,7 +168,11 @@ def remember(path: Path, entry: Entry, source: str, sha256: str) -> None:
 
 
 def repair_manifest(folder: Path) -> Path | None:
-    """Move a manifest that cannot be read aside, so that a new one begins; return where it is now."""
+    """Move a manifest that is no JSON any more aside, so that a new one begins; return where it is now.
+
+    Raises:
+        InputError: If it can be read, but is somebody else's file or names what it must not, or cannot move.
+    """
     path = folder / manifest.MANIFEST_NAME
     if not path.is_file():
         return None
@@ -175,6 +180,8 @@ def repair_manifest(folder: Path) -> Path | None:
         try:
             manifest.read_manifest(folder)
         except InputError:
+            if _is_json(path):
+                raise
             aside = path.with_name(f"{path.name}.unreadable")
             try:
                 path.replace(aside)
@@ -182,6 +189,14 @@ def repair_manifest(folder: Path) -> Path | None:
                 raise InputError(f"Cannot move {path} aside: {error.strerror or error}.") from None
             return aside
     return None
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_bytes())
+    except ValueError:
+        return False
+    return True
 
 
 def is_checkpoint(path: Path) -> bool:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from sfc_cli.evaluation.decoding import decode_ids
 from sfc_cli.evaluation.measures import Binary, Curve
-from sfc_cli.evaluation.outlines import Points, outline_points
+from sfc_cli.evaluation.outline_points import Points, outline_points
 from sfc_cli.evaluation.sequence_plan import SequencePlan
 from sfc_cli.evaluation.workers import in_processes
 

@@ -39,7 +39,8 @@ def forward_origins(
     """Return what decides the result of each of the first frames.
 
     An object follows from the last mask that shows it, and no object's labels depend on another's. So a frame
-    depends on the masks that its objects follow from, and on the mask painted on it.
+    depends on the masks that its objects follow from, and a painted one on its mask and on those from which
+    objects came to it.
 
     Args:
         anchors: The masks.
@@ -63,9 +64,11 @@ def _owners(anchors: MaskAnchors, count: int) -> list[list[str]]:
     owner: dict[int, str] = {}
     result = []
     for index in range(count):
+        # What arrives at a painted frame still shares its pixels among the objects as they came.
+        arrived = [f"{identity}<{mark}" for identity, mark in sorted(owner.items())] if index in marks else []
         owner.update(dict.fromkeys(anchors.shown.get(index, ()), marks.get(index, "")))
         parts = [f"{identity}={mark}" for identity, mark in sorted(owner.items())]
-        result.append([*parts, marks.get(index, "")])
+        result.append([*parts, *arrived, marks.get(index, "")])
     return result
 
 

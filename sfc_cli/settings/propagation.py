@@ -217,7 +217,7 @@ def patch_for(stride: int) -> int:
 def improved(settings: PropagationSettings) -> PropagationSettings:
     """Return published settings with what gives better masks from the same weights (benchmarks/README.md)."""
     return replace(
-        settings, whitening=0.02, shallow_weight=1.0, channels=128, label_patch=8, edge_refinement=0.5
+        settings, whitening=0.02, shallow_weight=1.0, channels=96, label_patch=8, edge_refinement=0.5
     )
 
 

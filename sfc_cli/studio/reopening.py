@@ -9,8 +9,9 @@ from typing import Any
 from sfc_cli.data.masks import object_ids, read_ids
 from sfc_cli.data.results import RECORD_NAME, ResultsFolder, read_record
 from sfc_cli.errors import InputError
+from sfc_cli.studio.command_line import Opening
 from sfc_cli.studio.project import read_state
-from sfc_cli.studio.workbench import Opening, Workbench
+from sfc_cli.studio.workbench import Workbench
 
 
 def is_results(folder: Path) -> bool:

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import uvicorn
 
 from sfc_cli.errors import UsageError
+from sfc_cli.studio.command_line import Opening
 from sfc_cli.studio.events import Events
 from sfc_cli.studio.guard import Guard, new_token
 from sfc_cli.studio.routes import make_app
-from sfc_cli.studio.workbench import Opening, Workbench
+from sfc_cli.studio.workbench import Workbench
 
 _HOST = "127.0.0.1"
 # How long the page may be away: after it said goodbye (a reload says so, too), and after it was lost.

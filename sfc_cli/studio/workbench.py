@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import shlex
 import signal
 import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context, parent_process
 from pathlib import Path
@@ -22,12 +20,13 @@ from filelock import FileLock, Timeout
 from sfc_cli.data.masks import VOID, Ids
 from sfc_cli.data.painted_masks import PaintedMask
 from sfc_cli.data.results import ResultsFolder, runs_of
-from sfc_cli.data.videos import Selection, Video, open_video, parse_moment
+from sfc_cli.data.videos import Video, open_video
 from sfc_cli.errors import InputError, SfcError, UsageError
 from sfc_cli.files import unwritable, write_bytes
 from sfc_cli.inference.origins import ledger_of, read_entries
 from sfc_cli.settings.propagation import OutputChoice
 from sfc_cli.studio.clip_frames import ClipFrames
+from sfc_cli.studio.command_line import Opening, command_line
 from sfc_cli.studio.events import Events
 from sfc_cli.studio.marks import Binary, Marks, crop_of, solve_marks
 from sfc_cli.studio.project import DIRECTIONS, Project, page_colour
@@ -39,46 +38,6 @@ _FRAMES = "frames"
 _OVERLAYS = (None, "video", "frames", "gif")
 # What people's mask files end in; the name of an upload decides nothing else.
 _LONGEST_SUFFIX = 8
-
-
-@dataclass(frozen=True, kw_only=True)
-class Opening:
-    """What is to be opened, as a user chose it.
-
-    Args:
-        sources: The video, see ``open_video``.
-        output: The results folder; None for the default.
-        start: The first frame, as typed.
-        end: The first frame that is left out, as typed.
-        every: The step, as typed.
-        frames_per_second: Of images.
-        size: The short side that the networks see; None for the default.
-        networks: Fields of ``NetworkChoice`` that differ from the defaults.
-    """
-
-    sources: list[str]
-    output: Path | None = None
-    start: str | None = None
-    end: str | None = None
-    every: str | None = None
-    frames_per_second: float | None = None
-    size: int | None = None
-    networks: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def selection(self) -> Selection:
-        """Which frames are taken."""
-        typed = {"start": self.start, "end": self.end, "every": self.every}
-        return Selection(
-            **{name: None if text is None else parse_moment(text, name) for name, text in typed.items()}
-        )
-
-    def options(self) -> list[str]:
-        """Return the options of the command line that say the same."""
-        given: dict[str, Any] = {"--start": self.start, "--end": self.end, "--every": self.every}
-        given |= {"--fps": self.frames_per_second, "--size": self.size}
-        given |= {f"--{name.replace('fine_grained', 'fc')}": value for name, value in self.networks.items()}
-        return [part for name, value in given.items() if value is not None for part in (name, f"{value}")]
 
 
 class Workbench:
@@ -106,7 +65,7 @@ class Workbench:
             size=self.video.size,
             clip={
                 "sources": [str(Path(one).absolute()) for one in opening.sources],
-                **_chosen(opening),
+                **opening.chosen(),
                 "identity": {
                     name: value
                     for name, value in self.video.identity().items()
@@ -258,7 +217,7 @@ class Workbench:
         return {"remarks": [remark.replace(str(path), name) for remark in mask.remarks]}
 
     def _read_mask(self, index: int, path: Path) -> PaintedMask:
-        """Read the mask of a frame from any file that ``--mask`` takes, one of several frames included."""
+        """Read the mask of a frame from any file that a run takes as one, one of several frames included."""
         from sfc_cli.inference.given_masks import FrameMask, open_masks, read_masks
 
         given = open_masks([FrameMask(path=path)])
@@ -315,14 +274,12 @@ class Workbench:
     def command(self, extras: tuple[str, ...] = ()) -> str:
         """Return the command line that makes the same results; empty as long as nothing is painted."""
         stamps, project = self.frames.stamps, self.project
-        painted = [index for index in sorted(project.anchors) if index < len(stamps)]
-        if not painted:
-            return ""
-        words = ["sfc", "propagate", *self.opening.sources]
-        for index in painted:
-            words += ["--mask", f"{stamps[index].number}:{project.mask_path(index)}"]
-        words += {"forwards": [], "backwards": ["--backwards"], "both": ["--both-ways"]}[project.direction]
-        return shlex.join([*words, *self.opening.options(), "-o", str(self.results.root), *extras])
+        masks = {
+            stamps[index].number: project.mask_path(index)
+            for index in sorted(project.anchors)
+            if index < len(stamps)
+        }
+        return command_line(self.opening, masks, project.direction, self.results.root, extras)
 
     def _hear(self, message: Message) -> None:
         """Pass on what the worker says."""
@@ -372,12 +329,6 @@ def _locked(folder: Path) -> FileLock:
     except OSError as error:
         raise unwritable(folder, error) from None
     return lock
-
-
-def _chosen(opening: Opening) -> dict[str, Any]:
-    names = ("start", "end", "every", "frames_per_second", "size")
-    networks = {name: str(value) for name, value in opening.networks.items()}
-    return {**{name: getattr(opening, name) for name in names}, "networks": networks}
 
 
 def _new_solver() -> ProcessPoolExecutor:

@@ -19,7 +19,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from sfc_cli.core.checkpoint_layouts import read_checkpoint
+from sfc_cli.core.checkpoint_files import read_checkpoint
 from sfc_cli.data.frame_index import index_frames
 from sfc_cli.main import app
 from sfc_cli.settings.pretraining import PretrainingSettings

@@ -18,7 +18,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from sfc_cli import files
-from sfc_cli.core.encoders import load_encoder
+from sfc_cli.core.encoders import load_encoder, load_source
 from sfc_cli.data.masks import palette, read_ids, write_mask
 from sfc_cli.data.soft_labels import enlarge_to_mask, read_soft_labels
 from sfc_cli.errors import InputError
@@ -34,13 +34,13 @@ SETTINGS = ("top_k", "radius", "temperature", "context_frames", "fusion_weight")
 
 
 @pytest.fixture(scope="module")
-def cached_load_encoder() -> Callable[..., object]:
-    return functools.lru_cache(load_encoder)
+def cached_load_source() -> Callable[..., object]:
+    return functools.lru_cache(load_source)
 
 
 @pytest.fixture(autouse=True)
 def _alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cached_load_encoder: Callable[..., object]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cached_load_source: Callable[..., object]
 ) -> None:
     """Work in an empty folder, without settings from outside; build each network once."""
     (tmp_path / "work").mkdir()
@@ -48,7 +48,7 @@ def _alone(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     for name in ("SFC_DATA", "SFC_CHECKPOINTS", "WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(networks_module, "load_encoder", cached_load_encoder)
+    monkeypatch.setattr(networks_module, "load_source", cached_load_source)
 
 
 @pytest.fixture(scope="module", autouse=True)

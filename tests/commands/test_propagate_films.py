@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from sfc_cli.data.videos import open_video
 from sfc_cli.main import app
-from tests.commands.footage import FRAMES, make_frames, write_images, write_mask_of
+from tests.commands.footage import FRAMES, make_frames, propagation, write_images, write_mask_of
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +32,7 @@ def clip(tmp_path: Path) -> str:
 
 
 def _run(*arguments: str) -> Result:
-    result = CliRunner().invoke(app, ["propagate", *arguments])
+    result = CliRunner().invoke(app, propagation(*arguments))
     assert "Traceback" not in result.output
     return result
 
@@ -70,7 +70,7 @@ def test_propagate__films_are_listed_and_made_later(clip: str) -> None:
     ("arguments", "code", "said"),
     [
         ((), 2, "sfc convert walk first.png --to frame"),
-        (("--mask", "C:\\masks\\a.png"), 2, "path of Windows"),
+        (("--mask", "C:\\masks\\a.png"), 2, "as Windows writes them"),
         (("--mask", "https://example.org/a.png"), 2, "is an address"),
         (("--mask", "3:https://example.org/a.png"), 2, "is an address"),
         (("--mask", "masks/*.png"), 2, "is a pattern"),

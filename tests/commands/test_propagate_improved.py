@@ -67,7 +67,7 @@ def test_protocol__improved_by_default_but_for_published_networks(
     assert settings["shallow_weight"] == 1
     data = make_davis({"only": 3})
     result = _run("--data", data, "--fc", "random18", "--channels", "24")
-    assert "improved protocol" in result.stderr.splitlines()[0]
+    assert "improved protocol" in result.stderr.splitlines()[1]
     # The folder names the protocol, so that runs of the two never mix.
     assert Path("results/davis/random18-improved/only/00002.png").is_file()
     # What others have numbers of is compared with them, unless it runs on a video.
@@ -118,12 +118,12 @@ def test_size__enlarges_small_videos_unless_published(first: Path) -> None:
     write_images(Path("few"), make_frames(2))
     for protocol, said in (("improved", "seen at 720×480"), ("published", "96×64, 24 a second;")):
         result = _run("few", "--mask", first, "--fc", "random18", "-o", protocol, "--protocol", protocol)
-        assert said in result.stderr.splitlines()[0]
+        assert said in result.stderr.splitlines()[1]
         assert read_ids(Path(protocol, "few", "00001.png")).shape == (64, 96)
     result = _run(
         "few", "--mask", first, "--fc", "random18", "-o", "x", "--protocol", "published", "--size", "128"
     )
-    assert "seen at 192×128" in result.stderr.splitlines()[0]
+    assert "seen at 192×128" in result.stderr.splitlines()[1]
 
 
 def test_size__of_a_data_set(make_davis: MakeDavis) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from sfc_cli.data.masks import read_ids, write_mask
 from sfc_cli.evaluation import evaluate_davis
-from sfc_cli.evaluation.outlines import outline_points, outlines, simplified
+from sfc_cli.evaluation.outline_points import outline_points, outlines, simplified
 from sfc_cli.evaluation.scoring_protocols import ScoringChoice
 from sfc_cli.evaluation.stability import cheapest_path, instability, shape_contexts
 

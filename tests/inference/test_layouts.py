@@ -135,7 +135,7 @@ def test_propagate__jhmdb_without_frames(jhmdb: Path, tmp_path: Path) -> None:
 def test_propagate__improved_joints_have_better_features_and_nothing_else(
     jhmdb: Path, tmp_path: Path
 ) -> None:
-    whitened = ("--whitening", "0.02", "--channels", "128", "--shallow-weight", "1")
+    whitened = ("--whitening", "0.02", "--channels", "96", "--shallow-weight", "1")
     published = ("--protocol", "published")
     choices = {"whitened": (*published, *whitened), "improved": (), "published": published}
     joints = {}

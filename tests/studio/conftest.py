@@ -14,10 +14,11 @@ pytest.importorskip("httpx", reason="httpx is not installed")
 
 from starlette.testclient import TestClient
 
+from sfc_cli.studio.command_line import Opening
 from sfc_cli.studio.events import Events
 from sfc_cli.studio.guard import Guard
 from sfc_cli.studio.routes import make_app
-from sfc_cli.studio.workbench import Opening, Workbench
+from sfc_cli.studio.workbench import Workbench
 from tests.commands.footage import make_frames, write_images
 
 TOKEN = "secret-token"

@@ -196,7 +196,7 @@ def test_propagate__hands_over_what_was_painted(client: TestClient, bench: Workb
     assert "--both-ways" in answer.json()["command"]
     (work,) = bench.worker.begun  # type: ignore[attr-defined]
     assert [number for number, _ in work.masks] == [0, 4]
-    assert (work.direction, work.choice.overlay, work.choice.cutout) == ("both", "video", True)
+    assert (work.direction, work.choice.overlay, work.choice.cutout) == ("both", "video", "png")
     for odd in ({"direction": "up"}, {"overlay": "../x"}, []):
         assert client.post(api("propagate"), json=odd).status_code == 400
 

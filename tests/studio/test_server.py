@@ -14,10 +14,10 @@ import pytest
 
 from sfc_cli.errors import InputError, UsageError
 from sfc_cli.studio import server
+from sfc_cli.studio.command_line import Opening
 from sfc_cli.studio.events import Events
 from sfc_cli.studio.propagation_worker import PropagationWorker
 from sfc_cli.studio.server import open_browser, open_studio
-from sfc_cli.studio.workbench import Opening
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sfc_cli.core.checkpoint_layouts import read_checkpoint
+from sfc_cli.core.checkpoint_files import read_checkpoint
 from sfc_cli.data.frame_index import FrameIndex
 from sfc_cli.errors import InputError, UsageError
 from sfc_cli.settings.locations import assets_folder

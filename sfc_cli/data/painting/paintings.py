@@ -117,6 +117,10 @@ def read_painting(path: Path, fitting: Fitting = ANY_SIZE) -> Painting:
     return dataclasses.replace(found, flat=flat, remarks=(*remarks, *found.remarks))
 
 
+# How far the proportions of a resized mask may be from those of the frames.
+_MOST_ROUNDING = 0.03
+
+
 def require_shape(path: Path, own: tuple[int, int], size: tuple[int, int], *, is_strict: bool) -> None:
     """Make sure that a mask has the shape of the frames, rounded to whole pixels, if not their size.
 
@@ -130,7 +134,8 @@ def require_shape(path: Path, own: tuple[int, int], size: tuple[int, int], *, is
         InputError: If it does not, or has another size where that is not allowed.
     """
     (height, width), (frame_height, frame_width) = own, size
-    is_alike = (
+    # Of a few pixels a whole one is not rounding.
+    is_alike = abs(width * frame_height / (frame_width * height) - 1) <= _MOST_ROUNDING and (
         abs(width * frame_height / frame_width - height) <= 1
         or abs(height * frame_width / frame_height - width) <= 1
     )
