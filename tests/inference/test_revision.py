@@ -86,11 +86,11 @@ def test_revise__computes_only_what_a_correction_changes(studio: Studio) -> None
     # One object is corrected: the other goes on from the first frame, whose labels were kept.
     assert studio.revise({0: (1, 2), 9: (1,)}) == list(range(9, FRAMES))
     assert studio.is_like_one_run({0: (1, 2), 9: (1,)})
-    # What comes after the next mask of the same object stays.
-    assert studio.revise({0: (1, 2), 4: (1,), 9: (1,)}) == list(range(4, 9))
+    # What comes after the next mask of the same object stays; what arrives there is shared again.
+    assert studio.revise({0: (1, 2), 4: (1,), 9: (1,)}) == list(range(4, 10))
     assert studio.is_like_one_run({0: (1, 2), 4: (1,), 9: (1,)})
     # A mask is taken back.
-    assert studio.revise({0: (1, 2), 9: (1,)}) == list(range(4, 9))
+    assert studio.revise({0: (1, 2), 9: (1,)}) == list(range(4, 10))
     assert studio.is_like_one_run({0: (1, 2), 9: (1,)})
 
 
@@ -116,7 +116,7 @@ def test_revise__both_ways_and_backwards(studio: Studio) -> None:
     assert studio.is_like_one_run({5: (1, 2)}, both_ways=True)
     studio.revise({5: (1, 2), 10: (1, 2)}, both_ways=True)
     assert studio.is_like_one_run({5: (1, 2), 10: (1, 2)}, both_ways=True)
-    assert studio.revise({5: (1, 2), 10: (1, 2), 7: (1,)}, both_ways=True) == list(range(6, 10))
+    assert studio.revise({5: (1, 2), 10: (1, 2), 7: (1,)}, both_ways=True) == list(range(5, 11))
     assert studio.is_like_one_run({5: (1, 2), 7: (1,), 10: (1, 2)}, both_ways=True)
     studio.revise({5: (1, 2)}, backwards=True)
     assert studio.is_like_one_run({5: (1, 2)}, backwards=True)
