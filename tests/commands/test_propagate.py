@@ -813,6 +813,7 @@ def test_propagate__verbose_tells_what_was_loaded(
     assert re.search(r"loaded \d+ tensors into a resnet18", caplog.text)
 
 
+@pytest.mark.slow
 def test_propagate__two_processes_share_the_sequences(make_davis: MakeDavis) -> None:
     data = make_davis()
     options = ("--data", data, "--fc", "random18", "--device", "cpu", "--json")

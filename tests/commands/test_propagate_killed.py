@@ -15,6 +15,7 @@ from sfc_cli.data.masks import read_ids
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_propagate__killed_anywhere_and_run_again(make_davis: Callable[..., Path], tmp_path: Path) -> None:
     results = tmp_path / "results"

@@ -104,7 +104,15 @@ def _later_first_mask() -> list[object]:
 
 @pytest.mark.parametrize("stopped_at", [0, 1, 2, 3, 5, FRAMES - 1])
 @pytest.mark.parametrize(
-    "subject", [_video, _images, _two_masks, _three_masks, _later_first_mask], ids=lambda one: one.__name__
+    "subject",
+    [
+        _video,
+        pytest.param(_images, marks=pytest.mark.slow),
+        pytest.param(_two_masks, marks=pytest.mark.slow),
+        _three_masks,
+        pytest.param(_later_first_mask, marks=pytest.mark.slow),
+    ],
+    ids=lambda one: one.__name__,
 )
 def test_propagate__goes_on_where_it_was_interrupted(
     calls: list[int], subject: Callable[[], list[object]], stopped_at: int
@@ -263,6 +271,7 @@ def test_propagate__overwrite_starts_over(calls: list[int]) -> None:
     assert calls[0] == FRAMES
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_propagate__killed_video_goes_on() -> None:
     arguments = [*_two_masks(), *LONG, *EVERYTHING]

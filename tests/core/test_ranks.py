@@ -40,6 +40,7 @@ def test_read_ranks__incomplete(monkeypatch: pytest.MonkeyPatch) -> None:
         read_ranks()
 
 
+@pytest.mark.slow
 def test_propagate__two_processes_write_what_one_writes(
     make_davis: Callable[..., Path], tmp_path: Path
 ) -> None:

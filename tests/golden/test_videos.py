@@ -62,6 +62,7 @@ def test_propagate__published_masks(golden: Golden, tmp_path: Path, case: str) -
     assert _is_close(agreement), agreement
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("case", "sequence"), [("mocov1", "soapbox"), ("fc", "bmx-trees")])
 def test_propagate__published_masks_from_the_oracle(
     golden: Golden, tmp_path: Path, case: str, sequence: str

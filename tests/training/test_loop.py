@@ -162,6 +162,7 @@ def test_run__steps_once_for_all_accumulated_batches(
     assert steps == [0, 1, 2, 3]
 
 
+@pytest.mark.slow
 def test_command__survives_kill_nine(index: FrameIndex, tmp_path: Path, small: Callable) -> None:
     """Kill a real process at some step, resume it, and find the losses of an unbroken run."""
     settings = small(epochs=3)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -48,6 +49,7 @@ def one_process(
     return loss, gradients, dict(stepper.model.named_buffers())
 
 
+@pytest.mark.slow
 def test_two_processes__have_the_gradients_of_one(index: FrameIndex, tmp_path: Path, small: Callable) -> None:
     settings = small(batch_size=2)
     fields = {**dataclasses.asdict(settings)}
@@ -81,6 +83,7 @@ def test_two_processes__have_the_gradients_of_one(index: FrameIndex, tmp_path: P
     assert (found["on"] - found["off"]).abs().max() > 1e-3 * found["on"].abs().max()
 
 
+@pytest.mark.slow
 def test_pretrain__resumes_when_torchrun_restarts_it(index: FrameIndex, tmp_path: Path) -> None:
     script = Path(__file__).with_name("crashing.py")
     output = torchrun("--max-restarts", "1", str(script), str(index.root), str(tmp_path / "out"))
