@@ -40,6 +40,14 @@ class Golden:
         return pytest.skip(f"{source} has no {name}")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole videos of the whole golden data take minutes; those of the bundled one are always seen."""
+    for item in items:
+        if item.path.name == "test_videos.py" and "[shared" in item.name:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(
     scope="session",
     params=[pytest.param(name, marks=pytest.mark.golden) for name in ("bundled", "shared")],
