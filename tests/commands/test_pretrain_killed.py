@@ -37,6 +37,9 @@ SETTINGS = PretrainingSettings(
     workers=0, check_every=0, precision="fp32",
 )  # fmt: skip
 
+# Real processes, stopped and started again.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -183,7 +186,6 @@ def test_pretrain__keeps_the_metrics_and_lets_go_of_the_folder_when_killed(
     assert steps_in(tmp_path / "out") == before
 
 
-@pytest.mark.slow
 def test_pretrain__saves_all_steps_when_a_rank_is_lost(frames: Path, tmp_path: Path) -> None:
     # Two steps an epoch of two processes.
     shutil.copytree(frames / "a", frames / "b")
