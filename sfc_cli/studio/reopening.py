@@ -25,7 +25,7 @@ def reopen(folder: Path, **given: Any) -> Opening:
 
     Args:
         folder: The results folder.
-        given: Fields of ``Opening`` that were chosen anew.
+        given: Fields of ``Opening`` that were given this time.
 
     Raises:
         InputError: If the folder is no run over a video, or the video is gone.
