@@ -22,7 +22,8 @@ pytestmark = [
 
 TIMES = (0.0, 0.1, 0.2, 0.9, 1.0)
 COLOURS = ((200, 40, 30), (30, 190, 60), (40, 60, 210), (220, 200, 40), (120, 120, 120))
-_SCRIPT = """async ([source, times]) => {
+# A picture may be painted some time after the browser says that it has found it.
+_SCRIPT = """async ([source, times, expected]) => {
   const film = document.createElement("video"), canvas = document.createElement("canvas");
   const when = (name) => new Promise((resolve, reject) => {
     film.addEventListener(name, resolve, { once: true });
@@ -33,17 +34,23 @@ _SCRIPT = """async ([source, times]) => {
   await loaded;
   canvas.width = film.videoWidth; canvas.height = film.videoHeight;
   const context = canvas.getContext("2d"), colours = [];
-  for (const time of times) {
+  for (const [index, time] of times.entries()) {
     const sought = when("seeked"); film.currentTime = time; await sought;
-    context.drawImage(film, 0, 0);
-    colours.push([...context.getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data]);
+    const latest = performance.now() + 10_000;
+    let shown, isOther = (value, i) => Math.abs(value - expected[index][i]) >= 12;
+    do {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      context.drawImage(film, 0, 0);
+      shown = [...context.getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data].slice(0, 3);
+    } while (shown.some(isOther) && performance.now() < latest);
+    colours.push(shown);
   }
   const played = when("ended"); film.currentTime = 0; await film.play(); await played;
   return { width: film.videoWidth, height: film.videoHeight, duration: film.duration, colours };
 }"""
 
 
-def _play(path: Path, kind: str, times: list[float]) -> dict[str, Any]:
+def _play(path: Path, kind: str, shown: dict[float, tuple[int, int, int]]) -> dict[str, Any]:
     playwright = pytest.importorskip("playwright.sync_api")
     source = f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
     with playwright.sync_playwright() as driver:
@@ -52,7 +59,7 @@ def _play(path: Path, kind: str, times: list[float]) -> dict[str, Any]:
         )
         page = browser.new_page()
         page.set_default_timeout(120_000)
-        found: dict[str, Any] = page.evaluate(_SCRIPT, [source, times])
+        found: dict[str, Any] = page.evaluate(_SCRIPT, [source, list(shown), list(shown.values())])
         browser.close()
     return found
 
@@ -71,8 +78,10 @@ def test_film_writer__plays_in_chromium(tmp_path: Path, kind: FilmKind, mime: st
         written.add(picture, time)
     written.finish()
     # In the middle of each frame's time: the third is shown for long.
-    found = _play(path, mime, [0.05, 0.15, 0.25, 0.8, 0.95, 1.05])
+    shown = dict(
+        zip((0.05, 0.15, 0.25, 0.8, 0.95, 1.05), (*COLOURS[:3], COLOURS[2], *COLOURS[3:]), strict=True)
+    )
+    found = _play(path, mime, shown)
     assert found["duration"] == pytest.approx(1.1, abs=0.02)
     assert found["width"] / found["height"] == pytest.approx(128 * 4 / 3 / 96, rel=0.02)
-    shown = [COLOURS[0], COLOURS[1], COLOURS[2], COLOURS[2], COLOURS[3], COLOURS[4]]
-    assert np.abs(np.array(found["colours"])[:, :3] - shown).max() < 12
+    assert np.abs(np.array(found["colours"]) - list(shown.values())).max() < 12
