@@ -28,7 +28,7 @@ def load_network(
     checkpoints: Path | str | None = None,
     device: str = "auto",
     backend: Backend = "auto",
-    precision: Precision = "exact",
+    precision: Precision | None = None,
     top_k: int | None = None,
     radius: float | None = None,
     temperature: float | None = None,
@@ -56,7 +56,8 @@ def load_network(
             ``./checkpoints``.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
         backend: ``auto``, ``reference``, ``windowed`` or ``fused``; all give the same masks up to ties.
-        precision: ``exact``, or ``fast`` for half precision on a CUDA device.
+        precision: How the networks compute: ``exact`` in float32, ``tf32`` as PyTorch does on NVIDIA cards
+            since Ampere, ``fast`` in half precision; None for ``tf32`` on a CUDA device, ``exact`` elsewhere.
         top_k: How many context cells vote for a cell; None for the networks' preset, as for all that follow.
         radius: Reach on the feature grid, in cells.
         temperature: Divides the affinities before the softmax.

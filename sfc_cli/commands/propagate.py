@@ -71,7 +71,7 @@ def propagate(
     long_memory: own.LongMemory = None,
     device: own.Device = "auto",
     backend: own.BackendName = "auto",
-    precision: own.PrecisionName = "exact",
+    precision: own.PrecisionName = None,
     overwrite: own.Overwrite = False,
     json: own.JsonLines = False,
     quiet: own.Quiet = False,

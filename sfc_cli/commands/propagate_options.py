@@ -271,8 +271,12 @@ BackendName = Annotated[
     Backend, typer.Option(help="How affinities are computed; all give the same masks up to ties.")
 ]
 PrecisionName = Annotated[
-    Precision,
-    typer.Option(help="`fast` lets a CUDA device compute in half precision; it changes nothing on a CPU."),
+    Precision | None,
+    typer.Option(
+        help="How the networks compute: `exact` in float32; `tf32` as PyTorch does on NVIDIA cards since "
+        "Ampere; `fast` in float16 on a card, in bfloat16 on a processor with instructions for it. "
+        "[default: tf32 on a CUDA device, exact elsewhere]"
+    ),
 ]
 Overwrite = Annotated[
     bool,

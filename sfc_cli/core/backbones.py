@@ -79,7 +79,9 @@ class Backbone(nn.Module):
             frames = functional.interpolate(
                 frames, size, mode="bilinear", align_corners=False, antialias=shrinks
             )
-        return self.maps(frames)  # type: ignore[no-any-return]
+        # Resized before they are rounded: not every type can be resized.
+        dtype = next(self.maps.parameters()).dtype
+        return self.maps(frames.to(dtype))  # type: ignore[no-any-return]
 
     def _measure_cell(self) -> int:
         """Return how many of a convolutional network's pixels make a cell of its map."""
@@ -198,12 +200,12 @@ class _PatchMaps(nn.Module):
         tokens = tokens.flatten(2).transpose(1, 2)  # [B, N, C]
         side = model.image_size // model.patch_size
         stored = model.encoder.pos_embedding  # [1, 1 + side², C]
-        positions = stored[:, 1:].reshape(1, side, side, channels).permute(0, 3, 1, 2)
+        positions = stored[:, 1:].reshape(1, side, side, channels).permute(0, 3, 1, 2).float()
         if (height, width) != (side, side):
             positions = functional.interpolate(
                 positions, (height, width), mode="bicubic", align_corners=False, antialias=True
             )
-        tokens = tokens + positions.flatten(2).transpose(1, 2)
+        tokens = tokens + positions.flatten(2).transpose(1, 2).to(tokens.dtype)
         first = (model.class_token + stored[:, :1]).expand(batch, -1, -1)
         tokens = torch.cat([first, tokens], dim=1)
         for layer in list(model.encoder.layers)[: self._block]:

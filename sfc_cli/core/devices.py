@@ -55,6 +55,22 @@ def require_device_name(name: str) -> None:
         raise UsageError(f"`device` {name!r} is unknown.", "Choose auto, cpu, cuda, cuda:N or mps.")
 
 
+def memory_format_for(device: torch.device) -> torch.memory_format:
+    """Return how maps [B, C, H, W] lie in memory where convolutions run: channels last, but on Apple's GPU.
+
+    There, pooling and convolutions have read views of such maps wrongly (PyTorch's issues 174345, 180984).
+    """
+    return torch.contiguous_format if device.type == "mps" else torch.channels_last
+
+
+def writes_into_views(device: torch.device) -> bool:
+    """Return whether an operator's ``out`` may be a strided view; not on Apple's GPU.
+
+    There, products into one have left it as it was (PyTorch's issue 104832).
+    """
+    return device.type != "mps"
+
+
 def describe_device(device: torch.device) -> str:
     """Return the name that a record gives a device: the card's model, or ``cpu``."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

@@ -7,7 +7,8 @@ with the background, H×W pixels, h×w feature cells, N = h·w, k = top_k.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Sequence
 from typing import get_args
 
 import torch
@@ -16,9 +17,13 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from sfc_cli.core.backbones import Backbone
+from sfc_cli.core.devices import memory_format_for
+from sfc_cli.core.precision import TENSOR_TYPES, DataType, data_type_for
 from sfc_cli.core.trunk import IMAGENET_DEVIATION, IMAGENET_MEAN, Trunk
 from sfc_cli.errors import InputError, UsageError, require_choice
 from sfc_cli.settings.propagation import Precision
+
+logger = logging.getLogger(__name__)
 
 
 def normalise_frames(
@@ -85,7 +90,9 @@ class FeatureExtractor:
         trunks: The fine-grained and the semantic network, or either alone.
         fusion_weight: The paper's λ; without effect for one network.
         device: Where the networks run.
-        precision: ``exact`` computes in float32; ``fast`` lets a CUDA device compute in bfloat16.
+        precision: How the networks compute: ``exact`` in float32, ``tf32`` as PyTorch does by default on
+            NVIDIA cards since Ampere, ``fast`` in float16 on a card and in bfloat16 on a processor that has
+            it, with sums in float32; see ``data_type_for``. Features are float32 in any case.
         shallow_weight: Of the earlier layers of the first trunk, see ``stack_levels``; 0 leaves them out.
         stride: Pixels per cell of the grid; None for the smallest stride of the networks.
 
@@ -109,20 +116,29 @@ class FeatureExtractor:
         self.device = torch.device(device)
         self.fusion_weight = fusion_weight
         self.precision = precision
+        self.data_type: DataType = data_type_for(precision, self.device)
+        """In what the networks compute, as long as nothing overflows."""
         self.shallow_weight = shallow_weight
         self.stride = stride or min(trunk.stride for trunk in trunks)
-        self._half = precision == "fast" and self.device.type == "cuda"
-        self._trunks = [
-            _for_inference(trunk).to(self.device).to(memory_format=torch.channels_last) for trunk in trunks
-        ]
+        self._trunks = [_for_inference(trunk) for trunk in trunks]
+        self._cast: dict[tuple[int, torch.dtype], Trunk | Backbone] = {}
+        self._types = [TENSOR_TYPES[self.data_type]] * len(trunks)
+        for number in range(len(trunks)):
+            self._network(number)
         self._has_seen = False
 
+    @property
+    def has_fallen_back(self) -> bool:
+        """Whether a network computes in bfloat16 because float16 overflowed in the latest video."""
+        return self._types != [TENSOR_TYPES[self.data_type]] * len(self._types)
+
     @torch.inference_mode()
-    def __call__(self, frames: Tensor) -> Tensor:
+    def __call__(self, frames: Tensor, *, begins: bool = False) -> Tensor:
         """Extract the features of frames of one size.
 
         Args:
             frames: uint8 [B, H, W, 3], RGB, on any device.
+            begins: Whether a video begins: its first features decide whether float16 can hold it.
 
         Returns:
             Unit features [B, C, h, w], float32, on the extractor's device, with h = ceil(H/stride).
@@ -134,13 +150,19 @@ class FeatureExtractor:
         height, width = frames.shape[1:3]
         grid = (-(-height // self.stride), -(-width // self.stride))
         inputs = {
-            scales: normalise_frames(frames, *scales)
+            scales: normalise_frames(frames, *scales).contiguous(memory_format=memory_format_for(self.device))
             for scales in {(trunk.mean, trunk.deviation) for trunk in self._trunks}
         }
-        maps = [
-            self._unit_features(number, inputs[trunk.mean, trunk.deviation], grid)
-            for number, trunk in enumerate(self._trunks)
-        ]
+        if begins:
+            self._types = [TENSOR_TYPES[self.data_type]] * len(self._trunks)
+        maps = []
+        for number, trunk in enumerate(self._trunks):
+            one = self._unit_features(number, inputs[trunk.mean, trunk.deviation], grid)
+            if begins and self.data_type == "float16" and not bool(one.isfinite().all()):
+                logger.warning("A layer overflows in float16: bfloat16 is used for this video.")
+                self._types[number] = torch.bfloat16
+                one = self._unit_features(number, inputs[trunk.mean, trunk.deviation], grid)
+            maps.append(one)
         if not self._has_seen:
             _refuse_blindness(maps)
             self._has_seen = True
@@ -149,22 +171,30 @@ class FeatureExtractor:
         return fuse_features(maps[0], maps[1], self.fusion_weight)
 
     def _unit_features(self, number: int, inputs: Tensor, grid: tuple[int, int]) -> Tensor:
-        trunk = self._trunks[number]
-        if number == 0 and self.shallow_weight and isinstance(trunk, Trunk):
-            stacked = stack_levels(self._run(trunk.levels, inputs), self.shallow_weight)
-            if stacked.shape[-2:] == grid:
-                return stacked
-            return functional.normalize(onto_grid(stacked, grid), dim=1)
-        maps = self._run(lambda frames: [trunk(frames)], inputs)[0]
-        return functional.normalize(onto_grid(maps, grid), dim=1)
-
-    def _run(self, network: Callable[[Tensor], list[Tensor]], inputs: Tensor) -> list[Tensor]:
-        if self._half:
-            with torch.autocast("cuda", torch.bfloat16):
-                return [maps.float() for maps in network(inputs)]
+        network = self._network(number)
+        stacks = number == 0 and bool(self.shallow_weight) and isinstance(network, Trunk)
         # cuDNN rounds float32 convolutions to TF32 unless told otherwise.
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            return network(inputs)
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=self.precision != "exact"):
+            if isinstance(network, Trunk):
+                levels = network.levels(inputs.to(self._types[number]))
+            else:
+                levels = [network(inputs)]
+        if not stacks:
+            return functional.normalize(onto_grid(levels[-1].float(), grid), dim=1)
+        stacked = stack_levels([maps.float() for maps in levels], self.shallow_weight)
+        if stacked.shape[-2:] == grid:
+            return stacked
+        return functional.normalize(onto_grid(stacked, grid), dim=1)
+
+    def _network(self, number: int) -> Trunk | Backbone:
+        """Return a network on its device, its weights cast once to the type that it computes in."""
+        key = number, self._types[number]
+        if key not in self._cast:
+            network = self._trunks[number]
+            if key[1] is not torch.float32:
+                network = copy.deepcopy(network).to(key[1])
+            self._cast[key] = network.to(self.device).to(memory_format=memory_format_for(self.device))
+        return self._cast[key]
 
 
 def _refuse_blindness(maps: Sequence[Tensor]) -> None:

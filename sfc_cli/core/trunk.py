@@ -6,9 +6,9 @@ from typing import Final, Literal
 
 import torch
 from torch import Tensor, nn
-from torchvision import models
 
 from sfc_cli.core.network_table import RESNETS, STRIDE
+from sfc_cli.core.resnet import ResNet
 from sfc_cli.errors import InputError
 from sfc_cli.settings.pretraining import Architecture, LastLayer
 
@@ -58,7 +58,7 @@ class Trunk(nn.Module):
         ):
             if value not in choices:
                 raise ValueError(f"{name} {value!r} is not one of {choices}")
-        resnet = models.get_model(architecture, weights=None)
+        resnet = ResNet(architecture)
         self.architecture = architecture
         self.padding: Padding = padding
         self.conv1 = resnet.conv1

@@ -13,6 +13,7 @@ from sfc_cli.core.encoders import ENCODERS, EncoderSource, NetworkOptions, find_
 from sfc_cli.core.features import FeatureExtractor
 from sfc_cli.core.manifest import sha256_of
 from sfc_cli.core.network_table import STRIDE
+from sfc_cli.core.precision import default_precision
 from sfc_cli.core.propagation import backend_for
 from sfc_cli.core.ranks import Ranks
 from sfc_cli.errors import UsageError, require_choice
@@ -46,7 +47,7 @@ class NetworkChoice:
             and runs on a data set, so that numbers compare, and for ``improved`` everywhere else.
         device: See ``resolve_device``.
         backend: See ``propagate_labels``.
-        precision: See ``FeatureExtractor``.
+        precision: See ``FeatureExtractor``; None for ``tf32`` on a CUDA device and ``exact`` elsewhere.
         options: Of networks that sfc has no name for: torchvision's, timm's, and files.
 
     Raises:
@@ -60,12 +61,13 @@ class NetworkChoice:
     protocol: Protocol | None = None
     device: str = "auto"
     backend: Backend = "auto"
-    precision: Precision = "exact"
+    precision: Precision | None = None
     options: NetworkOptions = field(default_factory=NetworkOptions)
 
     def __post_init__(self) -> None:
         require_device_name(self.device)
         require_choice("protocol", self.protocol or "improved", get_args(Protocol))
+        require_choice("precision", self.precision or "exact", get_args(Precision))
 
     def resolve(self, *, on_dataset: bool) -> Networks:
         """Settle names, settings and files; nothing is loaded yet.
@@ -139,7 +141,7 @@ class Networks:
             trunks,
             fusion_weight=self.settings.fusion_weight,
             device=device,
-            precision=self.choice.precision,
+            precision=self.choice.precision or default_precision(device),
             shallow_weight=self.settings.shallow_weight,
             stride=_grid_stride(self.sources),
         )
@@ -163,7 +165,8 @@ class Networks:
             semantic=self.choice.semantic,
             protocol=self.protocol,
             settings=self.settings,
-            precision=self.choice.precision,
+            precision=propagator.extractor.precision,
+            data_type=propagator.extractor.data_type,
             input_size=input_size,
             video=video,
             folders=folders or {},

@@ -206,14 +206,19 @@ class VideoPropagator:
         patch = 1
         whitening: Whitening | None = None
         tracks = Tracks(
-            anchors.label_count, self.settings, backend=self.backend, precision=self.extractor.precision
+            anchors.label_count,
+            self.settings,
+            backend=self.backend,
+            precision="fast" if self.extractor.precision == "fast" else "exact",
         )
         done = memory.done if memory is not None else 0
         window = done - self.settings.context_frames
 
         def extract(batch: list[tuple[int, Frame]]) -> Tensor:
             nonlocal patch, whitening
-            features = self.extractor(_as_batch([frame for _, frame in batch], input_size, antialias))
+            features = self.extractor(
+                _as_batch([frame for _, frame in batch], input_size, antialias), begins=tracks.is_empty
+            )
             settings = self.settings
             if tracks.is_empty:
                 # The frame of the first anchor, which comes before all others here, on every way to it.

@@ -33,7 +33,8 @@ class RunRecord:
         semantic: Name or path of the semantic network.
         protocol: ``published`` or ``improved``.
         settings: The resolved settings.
-        precision: Of the computation.
+        precision: How the networks compute, see ``FeatureExtractor``.
+        data_type: What that means on the device; a sequence in which it overflows names another.
         input_size: Height and width to which frames are resized for the networks, or their short side; None
             for their own.
         video: Of a run on a video of the user's own: which video, which frames, which masks.
@@ -53,6 +54,7 @@ class RunRecord:
     protocol: Protocol = "published"
     settings: PropagationSettings
     precision: str
+    data_type: str = "float32"
     input_size: tuple[int, int] | int | None = None
     video: dict[str, Any] | None = None
     folders: dict[str, str] = field(default_factory=dict)
@@ -76,6 +78,7 @@ class RunRecord:
                 "protocol": self.protocol,
                 **_stored(self.settings),
                 "precision": self.precision,
+                "data_type": self.data_type,
                 "input_size": list(self.input_size)
                 if isinstance(self.input_size, tuple)
                 else self.input_size,
@@ -93,6 +96,7 @@ class RunRecord:
             f"{networks} on {data}; k {settings.top_k}, radius {settings.radius:g}, "
             f"temperature {settings.temperature:g}, {settings.context_frames} context frames{memory}, "
             f"BatchNorm {settings.batchnorm}; {self.protocol} protocol; {self.device}, {self.backend}"
+            f"{'' if self.data_type == 'float32' else f', {self.data_type}'}"
         )
 
     def to_json(self) -> str:
@@ -138,8 +142,12 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
             for name in sorted({*was, *becomes})
             if was.get(name) != becomes.get(name)
         ]
-    # Records of earlier versions lack what only the improved protocol sets.
-    old_settings = {"protocol": "published", **_stored(PropagationSettings()), **(old.get("settings") or {})}
+    stored = old.get("settings") or {}
+    # Records of earlier versions lack some of it; their `fast` was bfloat16 on a card.
+    was_half = stored.get("precision") == "fast" and old.get("device") != "cpu"
+    data_type = "bfloat16" if was_half else "float32"
+    usual = {"protocol": "published", "data_type": data_type, **_stored(PropagationSettings())}
+    old_settings = {**usual, **stored}
     for name, value in new["settings"].items():
         if old_settings.get(name) != value:
             found.append(f"{name} {old_settings.get(name)} → {value}")

@@ -189,6 +189,7 @@ class SequenceRun:
             **self._entry(count),
             "seconds": round(seconds, 3),
             "frames_per_second": round((count - kept) / seconds, 3),
+            **({"data_type": "bfloat16"} if propagator.extractor.has_fallen_back else {}),
             **({} if log is None else log.as_entry()),
         }
         self._finish(count, count - kept, seconds)

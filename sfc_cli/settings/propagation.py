@@ -11,7 +11,9 @@ from sfc_cli.errors import UsageError, require_choice
 
 BatchNormMode = Literal["released", "checkpoint"]
 Backend = Literal["auto", "reference", "windowed", "fused"]
-Precision = Literal["exact", "fast"]
+# Of the networks, and of the votes that the fused backend takes.
+Precision = Literal["exact", "tf32", "fast"]
+VotePrecision = Literal["exact", "fast"]
 OverlayKind = Literal["video", "mp4", "webm", "frames", "gif"]
 CutoutKind = Literal["png", "webm", "prores"]
 Protocol = Literal["published", "improved"]

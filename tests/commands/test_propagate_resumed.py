@@ -50,11 +50,11 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     counted: list[int] = [0, -1]
     plain = FeatureExtractor.__call__
 
-    def call(self: FeatureExtractor, frames: torch.Tensor) -> torch.Tensor:
+    def call(self: FeatureExtractor, frames: torch.Tensor, *, begins: bool = False) -> torch.Tensor:
         if counted[0] == counted[1]:
             raise KeyboardInterrupt
         counted[0] += 1
-        return plain(self, frames)
+        return plain(self, frames, begins=begins)
 
     monkeypatch.setattr(FeatureExtractor, "__call__", call)
     return counted

@@ -13,6 +13,7 @@ from sfc_cli.core.features import (
 )
 from sfc_cli.core.trunk import Padding, Trunk
 from sfc_cli.errors import UsageError
+from sfc_cli.settings.propagation import Precision
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +144,24 @@ def test_feature_extractor__unknown_precision(fine_grained: Trunk) -> None:
         FeatureExtractor([fine_grained], precision="half")  # type: ignore[arg-type]
 
 
-def test_feature_extractor__fast_is_exact_on_a_cpu(frames: Tensor, fine_grained: Trunk) -> None:
-    exact, fast = (FeatureExtractor([fine_grained], precision=p)(frames) for p in ("exact", "fast"))  # type: ignore[arg-type]
-    assert torch.equal(exact, fast)
+@pytest.mark.parametrize("precision", ["tf32", "fast"])
+def test_feature_extractor__a_cpu_without_bfloat16_is_exact(
+    monkeypatch: pytest.MonkeyPatch, frames: Tensor, fine_grained: Trunk, precision: Precision
+) -> None:
+    monkeypatch.setattr("sfc_cli.core.precision.multiplies_bfloat16", lambda: False)
+    exact, other = (FeatureExtractor([fine_grained], precision=p)(frames) for p in ("exact", precision))  # type: ignore[arg-type]
+    assert torch.equal(exact, other)
+
+
+@pytest.mark.parametrize(("precision", "allowed"), [("exact", False), ("tf32", True)])
+def test_feature_extractor__cudnn_rounds_to_tf32_only_if_asked(
+    frames: Tensor, fine_grained: Trunk, precision: Precision, allowed: bool
+) -> None:
+    extractor = FeatureExtractor([fine_grained], precision=precision)
+    seen = []
+    convolution = extractor._network(0).get_submodule("conv1")
+    convolution.register_forward_pre_hook(lambda *_: seen.append(torch.backends.cudnn.allow_tf32))
+    before = torch.backends.cudnn.allow_tf32
+    extractor(frames)
+    assert seen == [allowed]
+    assert torch.backends.cudnn.allow_tf32 is before

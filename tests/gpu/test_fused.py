@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sfc_cli.core.propagation.fused import FusedMatcher, Precision, why_not_fused
-from sfc_cli.settings.propagation import PropagationSettings
+from sfc_cli.core.propagation.fused import FusedMatcher, why_not_fused
+from sfc_cli.settings.propagation import PropagationSettings, VotePrecision
 from tests.core.propagation.made import mixed, oracle_labels
 
 pytestmark = [
@@ -52,7 +52,7 @@ def test_advance__mixes_as_the_oracle(
     context_frames: int,
     radius: float,
     top_k: int,
-    precision: Precision,
+    precision: VotePrecision,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings = PropagationSettings(top_k=top_k, radius=radius, context_frames=context_frames)

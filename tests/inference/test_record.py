@@ -43,6 +43,8 @@ def test_record__survives_its_file(tmp_path: Path) -> None:
         ({"settings": PRESETS["single"]}, ["top_k 15 → 10", "radius 15.0 → 12.0", "temperature 0.1 → 0.05"]),
         ({"semantic": None}, ["semantic mocov1 → None"]),
         ({"precision": "fast"}, ["precision exact → fast"]),
+        # The same word on another processor.
+        ({"data_type": "bfloat16"}, ["data_type float32 → bfloat16"]),
         ({"data": Path("/elsewhere")}, ["data /data/davis → /elsewhere"]),
         ({"checkpoints": {"fc": {"file": "a.pth", "sha256": "34"}}}, ["another checkpoint"]),
         # Where and how it is computed makes no other run of it.
@@ -54,6 +56,24 @@ def test_differences__one_phrase_each(change: dict[str, Any], said: list[str]) -
     assert len(found) == len(said)
     for phrase, text in zip(found, said, strict=True):
         assert text in phrase
+
+
+@pytest.mark.parametrize(
+    ("precision", "device", "data_type", "said"),
+    [
+        ("exact", "cpu", "float32", []),
+        ("exact", "H100", "float32", []),
+        ("fast", "cpu", "float32", []),
+        ("fast", "H100", "float16", ["data_type bfloat16 → float16"]),
+    ],
+)
+def test_differences__records_before_the_data_type(
+    precision: str, device: str, data_type: str, said: list[str]
+) -> None:
+    made_with = _record(precision=precision, device=device, data_type=data_type)
+    old = json.loads(made_with.to_json())
+    del old["settings"]["data_type"]
+    assert differences(old, made_with.identity()) == said
 
 
 def test_read_record__none_or_damaged(tmp_path: Path) -> None:

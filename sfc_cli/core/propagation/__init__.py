@@ -17,7 +17,7 @@ from sfc_cli.core.propagation.long_memory import LongMemory
 from sfc_cli.core.propagation.matching import Matcher, memory_slots, require_reachable, slot_of
 from sfc_cli.core.propagation.windowed import WindowedMatcher
 from sfc_cli.errors import UsageError, require_choice
-from sfc_cli.settings.propagation import Backend, Precision, PropagationSettings
+from sfc_cli.settings.propagation import Backend, PropagationSettings, VotePrecision
 
 __all__ = ["LabelPropagator", "backend_for", "propagate_labels"]
 
@@ -115,7 +115,7 @@ class LabelPropagator:
         settings: PropagationSettings,
         *,
         backend: Backend = "auto",
-        precision: Precision = "exact",
+        precision: VotePrecision = "exact",
         skipped: int = 0,
     ) -> None:
         self.settings = settings
@@ -269,7 +269,7 @@ def backend_for(backend: Backend, device: torch.device) -> Backend:
 
 
 def _make_matcher(
-    backend: Backend, first: Tensor, settings: PropagationSettings, precision: Precision
+    backend: Backend, first: Tensor, settings: PropagationSettings, precision: VotePrecision
 ) -> Matcher:
     if backend == "fused":
         reason = why_not_fused(first, settings)

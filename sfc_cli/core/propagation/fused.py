@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from sfc_cli.core.propagation.matching import Matcher, Votes, reach, slot_of, within_radius
-from sfc_cli.settings.propagation import Precision, PropagationSettings
+from sfc_cli.settings.propagation import PropagationSettings, VotePrecision
 
 MAX_TOP_K: Final = 32
 MAX_CHANNELS: Final = 2048
@@ -133,7 +133,7 @@ class FusedMatcher(Matcher):
         self,
         first: Tensor,
         settings: PropagationSettings,
-        precision: Precision = "exact",
+        precision: VotePrecision = "exact",
         *,
         blocks: Blocks | None = None,
     ) -> None:

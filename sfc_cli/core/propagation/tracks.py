@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from sfc_cli.core.propagation import LabelPropagator
-from sfc_cli.settings.propagation import Backend, Precision, PropagationSettings
+from sfc_cli.settings.propagation import Backend, PropagationSettings, VotePrecision
 
 BACKGROUND = 0
 
@@ -50,12 +50,12 @@ class Tracks:
         settings: PropagationSettings,
         *,
         backend: Backend = "auto",
-        precision: Precision = "exact",
+        precision: VotePrecision = "exact",
     ) -> None:
         self.labels = labels
         self._settings = settings
         self._backend: Backend = backend
-        self._precision: Precision = precision
+        self._precision: VotePrecision = precision
         self._tracks: list[_Track] = []
 
     @property

@@ -15,6 +15,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from sfc_cli.core.devices import writes_into_views
 from sfc_cli.core.propagation.matching import (
     Matcher,
     Votes,
@@ -46,6 +47,7 @@ class WindowedMatcher(Matcher):
 
     def __init__(self, first: Tensor, settings: PropagationSettings, *, threads: int | None = None) -> None:
         super().__init__(first, settings)
+        self._writes_into_views = writes_into_views(self.device)
         self._threads = threads or (torch.get_num_threads() if self.device.type == "cpu" else 1)
         self._plan = plan_window(self.height, self.width, settings.radius, self.channels, self.device)
         # A group of frame 0 is as long as a full window's, within bounds that keep both selections cheap.
@@ -196,8 +198,13 @@ class WindowedMatcher(Matcher):
             keys = self._ring.span(row.row, row.left, row.right)  # [n·F, C]
             groups = slice(row.first, row.first + row.right - row.left)
             out = scores[groups.start * frames : groups.stop * frames, row.queries]  # [n·F, q]
-            torch.mm(keys, queries[:, row.queries], out=out)
-            torch.amax(out.unflatten(0, (-1, frames)), 1, out=maxima[groups, row.queries])
+            if self._writes_into_views:
+                torch.mm(keys, queries[:, row.queries], out=out)
+                torch.amax(out.unflatten(0, (-1, frames)), 1, out=maxima[groups, row.queries])
+            else:
+                products = keys @ queries[:, row.queries]
+                out.copy_(products)
+                maxima[groups, row.queries] = products.unflatten(0, (-1, frames)).amax(1)
         # This covers the queries that a row cannot reach, whose entries were not written.
         maxima[: tile.positions].masked_fill_(tile.beyond_radius, _LOWEST)
 

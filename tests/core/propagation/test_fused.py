@@ -21,7 +21,7 @@ from torch.nn import functional
 from sfc_cli.core.propagation import fused
 from sfc_cli.core.propagation.fused import Blocks, FusedMatcher, choose_blocks, reachable_cells, why_not_fused
 from sfc_cli.core.propagation.matching import Matcher, pairs_within_radius, slot_of
-from sfc_cli.settings.propagation import PropagationSettings
+from sfc_cli.settings.propagation import PropagationSettings, VotePrecision
 from tests.core.propagation.made import exact_features, mixed, oracle_labels
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
@@ -49,7 +49,7 @@ def mix(matcher: Matcher, features: Tensor, memory: Tensor) -> Tensor:
 
 
 def errors(
-    features: Tensor, settings: PropagationSettings, precision: fused.Precision, blocks: Blocks
+    features: Tensor, settings: PropagationSettings, precision: VotePrecision, blocks: Blocks
 ) -> Tensor:
     """Return how far labels mixed by the fused backend are from the oracle's, for random labels."""
     cells = features[0, 0].numel()
@@ -132,7 +132,7 @@ class TestInterpreted:
         radius: float,
         top_k: int,
         blocks: Blocks | None,
-        precision: fused.Precision,
+        precision: VotePrecision,
     ) -> None:
         settings = PropagationSettings(top_k=top_k, radius=radius, context_frames=context_frames)
         chosen = replace(choose_blocks(shape[2], shape[3], shape[1], 32), voters=64)
