@@ -14,7 +14,7 @@ import sfc_cli
 
 PACKAGE = Path(sfc_cli.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-HEAVY = ("torch", "torchvision", "cv2", "numpy", "rich", "requests", "PIL", "starlette", "uvicorn")
+HEAVY = ("torch", "torchvision", "cv2", "numpy", "rich", "requests", "PIL", "starlette", "uvicorn", "yaml")
 
 # What each room may import, besides itself. Every file of the package is in one of these rooms.
 BELOW = {

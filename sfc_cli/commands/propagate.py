@@ -92,6 +92,7 @@ def propagate(
         typer.echo(f"Opening {clip[0] if clip else data or DEFAULT_DATA} …", err=True)
 
     from sfc_cli.commands.displays import open_display
+    from sfc_cli.commands.price import Priced
     from sfc_cli.core.encoders import NetworkOptions
     from sfc_cli.inference.chosen_data import DataChoice
     from sfc_cli.inference.networks import NetworkChoice
@@ -158,7 +159,8 @@ def propagate(
             for line in (run.describe(), *remarks):
                 progress.say(line)
         choice = OutputChoice(overlay=overlay, cutout=cutout, soft=soft, objects=bool(clip), audio=audio)
-        run.execute(progress, choice, overwrite=overwrite)
+        told = progress if json or quiet or not run.ranks.leads else Priced(progress, run)
+        run.execute(told, choice, overwrite=overwrite)
         written = run.results.written(sequence, choice)
         lines = [f"{_LABELS[kind]}: {path}" for kind, path in written.items()]
         if json and run.ranks.leads:

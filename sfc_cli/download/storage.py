@@ -15,7 +15,6 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from sfc_cli.core import manifest
-from sfc_cli.data.davis import DavisDataset
 from sfc_cli.download.catalogue import Entry
 from sfc_cli.errors import InputError
 from sfc_cli.files import in_bytes, inside
@@ -254,6 +253,9 @@ def _confirm_data(entry: Entry, folder: Path) -> str:
         raise InputError(f"{folder} lacks {', '.join(missing)}.", hint)
     if not (folder / "ImageSets" / "2017").is_dir():
         return f"already there: {len(list(folder.iterdir()))} items"
+    # NumPy and Pillow come with it, which take longer to load than a list of downloads takes to show.
+    from sfc_cli.data.davis import DavisDataset
+
     dataset = DavisDataset(root=folder)
     count = 0
     for split in sorted(path.stem for path in (folder / "ImageSets" / "2017").glob("*.txt")):

@@ -6,8 +6,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from sfc_cli.errors import InputError, UsageError
 
 CONFIG_NAME = "sfc.yaml"
@@ -62,6 +60,9 @@ def read_config() -> dict[str, Any]:
 def _read_one_config(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
+    # Every command starts with this module, and few have such a file.
+    import yaml
+
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
