@@ -80,8 +80,11 @@ def _row(results: Path, is_improved: bool) -> Frame:
 
 
 def _named(picture: Frame, name: str) -> Frame:
-    for colour, width in (((0, 0, 0), 4), ((255, 255, 255), 1)):
-        cv2.putText(picture, name, (10, 26), cv2.FONT_HERSHEY_SIMPLEX, 0.7, colour, width, cv2.LINE_AA)
+    (width, height), _ = cv2.getTextSize(name, cv2.FONT_HERSHEY_SIMPLEX, 0.6, 1)
+    picture[: height + 12, : width + 12] = 0
+    cv2.putText(
+        picture, name, (6, height + 5), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (255, 255, 255), 1, cv2.LINE_AA
+    )
     return picture
 
 
