@@ -18,6 +18,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from sfc_cli import files
+from sfc_cli.core import precision
 from sfc_cli.core.encoders import load_encoder, load_source
 from sfc_cli.data.masks import palette, read_ids, write_mask
 from sfc_cli.data.soft_labels import enlarge_to_mask, read_soft_labels
@@ -839,3 +840,30 @@ def test_propagate__two_processes_share_the_sequences(make_davis: MakeDavis) -> 
     assert _masks(Path("out")) == _masks(Path("alone"))
     assert sorted(json.loads(Path("out/run.json").read_text())["sequences"]) == ["first", "second"]
     assert not Path("out/.resume").exists()
+
+
+def test_propagate__precision_is_recorded_with_its_data_type(
+    make_davis: MakeDavis, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(precision, "multiplies_bfloat16", lambda: False)
+    precision._remark.cache_clear()
+    data = make_davis({"only": 2})
+    arguments = ("--data", data, "--fc", "random18", "--device", "cpu")
+
+    def settings(output: str) -> list[str]:
+        record = json.loads(Path(output, "run.json").read_text())
+        return [record["settings"][name] for name in ("precision", "data_type")]
+
+    assert _run(*arguments, "-o", "usual").exit_code == 0
+    assert settings("usual") == ["exact", "float32"]
+    assert not caplog.messages
+    assert _run(*arguments, "-o", "fast", "--precision", "fast").exit_code == 0
+    assert settings("fast") == ["fast", "float32"]
+    assert "fast computes as exact" in caplog.text
+    assert _masks(Path("fast")) == _masks(Path("usual"))
+    # Another processor, the same word: what is there is not mixed with what would come.
+    monkeypatch.setattr(precision, "multiplies_bfloat16", lambda: True)
+    result = _run(*arguments, "-o", "fast", "--precision", "fast")
+    _refuse(result, 2, "data_type float32 → bfloat16", "--overwrite")
+    result = _run(*arguments, "-o", "usual", "--precision", "tf32")
+    _refuse(result, 2, "precision exact → tf32", "--overwrite")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from sfc_cli.core import features
 from sfc_cli.core.encoders import load_encoder
 from sfc_cli.core.features import FeatureExtractor
 from sfc_cli.core.ranks import Ranks
@@ -92,6 +93,19 @@ def test_propagate__too_small_a_card_names_the_sequence_and_keeps_the_others(
     assert "`device` cpu" in caught.value.hint
     assert card.tries == [8, 8, 4, 2, 1]
     assert len(list((tmp_path / "out" / "first").glob("*.png"))) == 4
+
+
+def test_propagate__a_sequence_that_overflowed_names_its_data_type(
+    make_davis: MakeDavis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(features, "data_type_for", lambda *_: "float16")
+    network = load_encoder("random18")
+    network.bn1.weight.mul_(3e4)
+    extractor = FeatureExtractor([network], precision="fast")
+    record = _run(make_davis(), tmp_path / "out", VideoPropagator(extractor, PropagationSettings()))
+    assert [record.sequences[name].get("data_type") for name in ("first", "second")] == ["bfloat16"] * 2
+    record = _run(tmp_path / "davis", tmp_path / "usual", SmallCard(fits=8, only=1))
+    assert "data_type" not in record.sequences["first"]
 
 
 @pytest.mark.parametrize(("patch", "expected"), [(1, 9), (8, 2)])
