@@ -59,7 +59,9 @@ class Launch:
         return lambda *_, **options: self.options.update(options)
 
 
-def launches(channels: int, top_k: int, radius: float, precision: str) -> list[dict[str, Any]]:
+def launches(
+    channels: int, top_k: int, radius: float, precision: str, blocks: fused.Blocks | None = None
+) -> list[dict[str, Any]]:
     """Return the compile-time arguments with which the matcher launches the two kernels."""
     stands = [Launch(), Launch()]
     originals = kernels.select_kernel, kernels.vote_kernel, fused.why_not_fused
@@ -68,7 +70,7 @@ def launches(channels: int, top_k: int, radius: float, precision: str) -> list[d
     try:
         settings = PropagationSettings(top_k=top_k, radius=radius, context_frames=1)
         first = torch.ones(channels, *SIZE)
-        fused.FusedMatcher(first, settings, precision).advance(first[None])
+        fused.FusedMatcher(first, settings, precision, blocks=blocks).advance(first[None])
     finally:
         kernels.select_kernel, kernels.vote_kernel, fused.why_not_fused = originals
     return [stand.options for stand in stands]
@@ -80,6 +82,10 @@ def compiled(kernel: Any, options: dict[str, Any], capability: int = 90) -> dict
     signature = {n: "constexpr" if n in options else TYPES.get(n, "i32") for n in names}
     if options.get("EXACT"):
         signature["features"] = "*fp32"
+    signature["boxes"] = signature["features"]
+    if options["BOXES"] and "boxes" in names:
+        shape = (1, options["TILE_H"], options["TILE_W"], options["BLOCK_C"])
+        signature["boxes"] = f"tensordesc<fp16{list(shape)}>"
     # As at run time: all tensors but the votes', of which a batch may be any part, begin at multiples of 16.
     aligned = {
         (i,): [["tt.divisibility", 16]]
@@ -107,6 +113,7 @@ def compiled(kernel: Any, options: dict[str, Any], capability: int = 90) -> dict
         "instructions": len(re.findall(r"^\s+/\*[0-9a-f]{4,}\*/", assembly, re.MULTILINE)),
         "HGMMA": assembly.count("HGMMA"),
         "async copies": assembly.count("LDGSTS"),
+        "box copies": assembly.count("UTMALDG"),
     }
 
 
