@@ -125,6 +125,11 @@ class VideoPropagator:
         stride = self.extractor.stride
         require_reachable(-(-height // stride), -(-width // stride), self.settings)
 
+    @property
+    def most_at_once(self) -> int:
+        """How many frames, however small, are taken at once at most."""
+        return 1 if self.extractor.device.type != "cuda" else self._most_at_once * _MOST_OF_SMALL
+
     def use_less_memory(self) -> bool:
         """Work on half as many frames at once from now on; return False if it is one already."""
         if self._most_at_once == 1:

@@ -104,7 +104,7 @@ class SequenceRevision(SequenceRun):
 
                 height, width = propagator.label_size(self.sequence.input_size, anchors)
                 waiting = self._stream.frames_waiting(4 * anchors.label_count * height * width)
-                self._write(outputs, _not_done(stream), waiting)
+                self._write(outputs, _not_done(stream), waiting, propagator.extractor.device)
             self._remove_stale(ledger)
             self._enter(ledger, stamps, folder, end - begin, time.perf_counter() - started)
         names = [stamp.name for stamp in self.sequence.result_stamps or []]

@@ -23,7 +23,7 @@ from sfc_cli.data.results import ResultsFolder
 from sfc_cli.errors import InputError
 from sfc_cli.inference.anchors import MaskAnchors
 from sfc_cli.inference.certainty import CertaintyLog, kept_lines, listed
-from sfc_cli.inference.concurrency import WriteBehind
+from sfc_cli.inference.concurrency import WriteBehind, writers_for
 from sfc_cli.inference.outputs import Output, SequenceWriter, open_outputs
 from sfc_cli.inference.propagator import VideoPropagator
 from sfc_cli.inference.record import RunRecord
@@ -34,8 +34,6 @@ from sfc_cli.progress import Progress
 from sfc_cli.settings.propagation import OutputChoice
 
 logger = logging.getLogger(__name__)
-
-_WRITERS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +116,9 @@ class SequenceRun:
             basis=self.sequence.basis,
             has_masks=True,
         )
-        count = self._write(outputs, self._stream.stored(), self._stream.frames_waiting())
+        count = self._write(
+            outputs, self._stream.stored(), self._stream.frames_waiting(), torch.device("cpu")
+        )
         self._finish(count, count, time.perf_counter() - started)
 
     def propagate(self, propagator: VideoPropagator) -> None:
@@ -180,8 +180,10 @@ class SequenceRun:
 
         height, width = propagator.label_size(self.sequence.input_size, self.sequence.anchors)
         # Labels of pixels may be larger than their frame.
-        waiting = self._stream.frames_waiting(4 * self.sequence.anchors.label_count * height * width)
-        count = self._write(outputs, self._stream.labelled(propagator, memory, folder), waiting)
+        label_bytes = 4 * self.sequence.anchors.label_count * height * width
+        waiting = self._stream.frames_waiting(label_bytes, at_once=propagator.most_at_once)
+        stream = self._stream.labelled(propagator, memory, folder)
+        count = self._write(outputs, stream, waiting, propagator.extractor.device)
         remove_state(folder)
         seconds = time.perf_counter() - started
         # An interrupted run made the others, in a time of its own.
@@ -274,11 +276,13 @@ class SequenceRun:
                 digest.update(f"{path} {state.st_size} {state.st_mtime_ns}".encode(errors="surrogateescape"))
         return digest.hexdigest()
 
-    def _write(self, open_them: Callable[[], list[Output]], stream: Stamped, waiting: int) -> int:
-        """Hand a stream to the outputs, so many frames of which may wait; return how many it had."""
+    def _write(
+        self, open_them: Callable[[], list[Output]], stream: Stamped, waiting: int, device: torch.device
+    ) -> int:
+        """Hand a stream that a device computes to the outputs; return how many frames it had."""
         count = 0
         # The stream's reader must stop before its thread outlives the run.
-        with closing(WriteBehind(_WRITERS, waiting)) as writing, closing(stream):
+        with closing(WriteBehind(writers_for(device), waiting)) as writing, closing(stream):
             writer = SequenceWriter(open_them(), writing)
             try:
                 for stamp, labelled in stream:
