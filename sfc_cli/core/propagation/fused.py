@@ -186,30 +186,30 @@ class FusedMatcher(Matcher):
         self._slots = max(16, _power_of_two(self._kept))
         is_card = self.device.type == "cuda"
         generation = torch.cuda.get_device_capability(self.device)[0] if is_card else 0
-        self._blocks = blocks or choose_blocks(
+        self.blocks = blocks or choose_blocks(
             self.height, self.width, self.channels, self._slots, generation=generation
         )
         self._limit = min(math.ceil(settings.radius * settings.radius), _INT32)
-        find = reachable_boxes if self._blocks.boxes else reachable_cells
+        find = reachable_boxes if self.blocks.boxes else reachable_cells
         reachable, counts = find(
-            self.height, self.width, settings.radius, self._blocks.tile_height, self._blocks.tile_width
+            self.height, self.width, settings.radius, self.blocks.tile_height, self.blocks.tile_width
         )
         self._reachable, self._counts = reachable.to(self.device), counts.to(self.device)
-        self.frames_at_once = self._blocks.frames
+        self.frames_at_once = self.blocks.frames
         self._rows = settings.context_frames + self.frames_at_once
-        padded = -(-self.channels // self._blocks.channels) * self._blocks.channels
+        padded = -(-self.channels // self.blocks.channels) * self.blocks.channels
         shape = (1 + self._rows, self.cells, padded)
         self._rounded = torch.zeros(shape, dtype=torch.float16, device=self.device)
         self._bias = torch.zeros(shape[:2], device=self.device)
         self._exact = torch.zeros(shape if precision == "exact" else (0,), device=self.device)
         self._mean = first.flatten(1).mean(1)  # [C]
         self._boxes = self._rounded
-        if self._blocks.boxes:
+        if self.blocks.boxes:
             from triton.tools.tensor_descriptor import TensorDescriptor
 
-            tile = (self._blocks.tile_height, self._blocks.tile_width)
+            tile = (self.blocks.tile_height, self.blocks.tile_width)
             table = self._rounded.unflatten(1, (self.height, self.width))  # [1 + rows, h, w, C]
-            self._boxes = TensorDescriptor.from_tensor(table, [1, *tile, self._blocks.channels])
+            self._boxes = TensorDescriptor.from_tensor(table, [1, *tile, self.blocks.channels])
         self._store(first[None], 0)
 
     def advance(self, frames: Tensor) -> Votes:
@@ -253,7 +253,7 @@ class FusedMatcher(Matcher):
         """Write the votes of B stored frames from ``target`` on, [B, N, k]."""
         from sfc_cli.core.propagation.fused_kernels import select_kernel, vote_kernel
 
-        settings, blocks = self.settings, self._blocks
+        settings, blocks = self.settings, self.blocks
         batch = (len(weights), self.cells, self._slots)
         affinities = torch.empty(batch, device=self.device)
         candidates = torch.empty(batch, dtype=torch.int32, device=self.device)
