@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 _MOST_FRAMES_AT_ONCE = 8
 _USUAL_PIXELS = 480 * 854
 _MOST_OF_SMALL = 4
+_MOST_SEQUENCES = 4
 # Labels of a video's whole context, in half precision: 100 objects at 480p fit.
 _LABEL_BYTES = 1 << 31
 # What a ResNet-50's widest maps take per pixel and frame at once, measured generously.
@@ -129,6 +130,14 @@ class VideoPropagator:
     def most_at_once(self) -> int:
         """How many frames, however small, are taken at once at most."""
         return 1 if self.extractor.device.type != "cuda" else self._most_at_once * _MOST_OF_SMALL
+
+    def sequences_at_once(self, size: Size) -> int:
+        """Return how many sequences of small frames of a size are on their way at once: on a card several.
+
+        While one begins or ends, the others keep the card busy.
+        """
+        is_small = _MOST_OF_SMALL * size[0] * size[1] <= _USUAL_PIXELS
+        return _MOST_SEQUENCES if is_small and self.extractor.device.type == "cuda" else 1
 
     def use_less_memory(self) -> bool:
         """Work on half as many frames at once from now on; return False if it is one already."""

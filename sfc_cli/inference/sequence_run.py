@@ -7,12 +7,12 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -34,6 +34,9 @@ from sfc_cli.progress import Progress
 from sfc_cli.settings.propagation import OutputChoice
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Steps = Generator[None, None, T]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,16 +119,19 @@ class SequenceRun:
             basis=self.sequence.basis,
             has_masks=True,
         )
-        count = self._write(
-            outputs, self._stream.stored(), self._stream.frames_waiting(), torch.device("cpu")
-        )
+        stream, waiting = self._stream.stored(), self._stream.frames_waiting()
+        count = _exhaust(self._write(outputs, stream, waiting, torch.device("cpu")))
         self._finish(count, count, time.perf_counter() - started)
 
     def propagate(self, propagator: VideoPropagator) -> None:
-        """Propagate the labels, write everything and enter it into the record.
+        """Propagate the labels, write everything and enter it into the record; see ``steps``."""
+        _exhaust(self.steps(propagator))
 
-        What an interrupted run finished stays. Where a card's memory is too small, it continues with fewer
-        frames at once.
+    def steps(self, propagator: VideoPropagator) -> Steps[None]:
+        """Propagate the labels, write everything and enter it into the record, in steps of about a frame.
+
+        What an interrupted run finished stays; so it does if the steps are closed before the last. Where a
+        card's memory is too small, it continues with fewer frames at once.
 
         Raises:
             InputError: If a frame cannot be read, a file not written, or nothing fits into the card's memory.
@@ -133,7 +139,7 @@ class SequenceRun:
         while True:
             self.progress.begin(self.name, self.sequence.steps)
             try:
-                self._propagate(propagator)
+                yield from self._propagate(propagator)
                 return
             except torch.OutOfMemoryError:
                 # Outside of this block the error no longer holds the frames' tensors.
@@ -147,7 +153,7 @@ class SequenceRun:
                 )
             logger.warning("%s: out of memory on the card, fewer frames at once", self.name)
 
-    def _propagate(self, propagator: VideoPropagator) -> None:
+    def _propagate(self, propagator: VideoPropagator) -> Steps[None]:
         started = time.perf_counter()
         folder = self.results.resume(self.name)
         memory = self._memory(folder, propagator.settings.context_frames)
@@ -183,7 +189,7 @@ class SequenceRun:
         label_bytes = 4 * self.sequence.anchors.label_count * height * width
         waiting = self._stream.frames_waiting(label_bytes, at_once=propagator.most_at_once)
         stream = self._stream.labelled(propagator, memory, folder)
-        count = self._write(outputs, stream, waiting, propagator.extractor.device)
+        count = yield from self._write(outputs, stream, waiting, propagator.extractor.device)
         remove_state(folder)
         seconds = time.perf_counter() - started
         # An interrupted run made the others, in a time of its own.
@@ -278,7 +284,7 @@ class SequenceRun:
 
     def _write(
         self, open_them: Callable[[], list[Output]], stream: Stamped, waiting: int, device: torch.device
-    ) -> int:
+    ) -> Steps[int]:
         """Hand a stream that a device computes to the outputs; return how many frames it had."""
         count = 0
         # The stream's reader must stop before its thread outlives the run.
@@ -289,11 +295,22 @@ class SequenceRun:
                     writer.add(stamp, labelled)
                     count += 1
                     self.progress.advance(self.name)
+                    yield
                 writer.finish()
             except BaseException:
                 writer.abandon()
                 raise
         return count
+
+
+def _exhaust(steps: Steps[T]) -> T:
+    """Go through all steps; return what they lead to."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: T = end.value
+            return result
 
 
 def _rows(folder: Path) -> Path:
