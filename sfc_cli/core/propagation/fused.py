@@ -81,8 +81,8 @@ class _Card(NamedTuple):
 # Compiles without spills for 8.0, 8.6, 8.9 and 12.0, in the shared memory of the smallest: for any card that
 # the table does not name.
 _SAFE: Final = _Card(few_warps=4, few_stages=3, many_stages=3, wide_slots=16)
-# By the major number of the compute capability. 9 was timed on an H100, where a fourth stage won 3 % with many
-# channels, but spills when compiled by Triton 3.8; 10 is chosen by registers alone.
+# By the major number of the compute capability. 9 was timed on an H100, where a fourth stage won 3 % with
+# many channels, but it spills when compiled by Triton 3.8; 10 is chosen by registers alone.
 _CARDS: Final = {
     9: _Card(few_warps=4, few_stages=2, many_stages=3, wide_slots=32),
     10: _Card(few_warps=8, few_stages=3, many_stages=3, wide_slots=0),
