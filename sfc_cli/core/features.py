@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import get_args
 
 import torch
@@ -33,8 +34,15 @@ def normalise_frames(
 ) -> Tensor:
     """Turn frames [B, H, W, 3], uint8 RGB, into normalised network input [B, 3, H, W], float32."""
     scaled = frames.to(torch.float32).div_(255.0)
-    scaled.sub_(torch.tensor(mean, device=frames.device)).div_(torch.tensor(deviation, device=frames.device))
+    scaled.sub_(_constant(tuple(mean), frames.device)).div_(_constant(tuple(deviation), frames.device))
     return scaled.permute(0, 3, 1, 2)  # channels_last in memory
+
+
+@lru_cache(maxsize=16)
+def _constant(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """Return values on a device: to bring them to a card for every batch would wait for all its work."""
+    with torch.inference_mode(mode=False):
+        return torch.tensor(values, device=device)
 
 
 def onto_grid(maps: Tensor, grid: tuple[int, int]) -> Tensor:
@@ -122,23 +130,22 @@ class FeatureExtractor:
         self.stride = stride or min(trunk.stride for trunk in trunks)
         self._trunks = [_for_inference(trunk) for trunk in trunks]
         self._cast: dict[tuple[int, torch.dtype], Trunk | Backbone] = {}
-        self._types = [TENSOR_TYPES[self.data_type]] * len(trunks)
         for number in range(len(trunks)):
-            self._network(number)
+            self._network(number, TENSOR_TYPES[self.data_type])
         self._has_seen = False
 
-    @property
-    def has_fallen_back(self) -> bool:
-        """Whether a network computes in bfloat16 because float16 overflowed in the latest video."""
-        return self._types != [TENSOR_TYPES[self.data_type]] * len(self._types)
+    def has_fallen_back(self, types: Sequence[torch.dtype]) -> bool:
+        """Return whether a video with these types is in bfloat16 because float16 overflowed."""
+        return any(one is not TENSOR_TYPES[self.data_type] for one in types)
 
     @torch.inference_mode()
-    def __call__(self, frames: Tensor, *, begins: bool = False) -> Tensor:
+    def __call__(self, frames: Tensor, types: list[torch.dtype] | None = None) -> Tensor:
         """Extract the features of frames of one size.
 
         Args:
             frames: uint8 [B, H, W, 3], RGB, on any device.
-            begins: Whether a video begins: its first features decide whether float16 can hold it.
+            types: In what each network computes the video of these frames. An empty list is filled by its
+                first frames, which decide whether float16 can hold it; None does not look.
 
         Returns:
             Unit features [B, C, h, w], float32, on the extractor's device, with h = ceil(H/stride).
@@ -153,15 +160,20 @@ class FeatureExtractor:
             scales: normalise_frames(frames, *scales).contiguous(memory_format=memory_format_for(self.device))
             for scales in {(trunk.mean, trunk.deviation) for trunk in self._trunks}
         }
-        if begins:
-            self._types = [TENSOR_TYPES[self.data_type]] * len(self._trunks)
+        usual = [TENSOR_TYPES[self.data_type]] * len(self._trunks)
+        begins = types is not None and not types
+        if types is None:
+            types = usual
+        elif begins:
+            types.extend(usual)
         maps = []
         for number, trunk in enumerate(self._trunks):
-            one = self._unit_features(number, inputs[trunk.mean, trunk.deviation], grid)
+            given = inputs[trunk.mean, trunk.deviation]
+            one = self._unit_features(number, given, grid, types[number])
             if begins and self.data_type == "float16" and not bool(one.isfinite().all()):
                 logger.warning("A layer overflows in float16: bfloat16 is used for this video.")
-                self._types[number] = torch.bfloat16
-                one = self._unit_features(number, inputs[trunk.mean, trunk.deviation], grid)
+                types[number] = torch.bfloat16
+                one = self._unit_features(number, given, grid, types[number])
             maps.append(one)
         if not self._has_seen:
             _refuse_blindness(maps)
@@ -170,15 +182,14 @@ class FeatureExtractor:
             return maps[0]
         return fuse_features(maps[0], maps[1], self.fusion_weight)
 
-    def _unit_features(self, number: int, inputs: Tensor, grid: tuple[int, int]) -> Tensor:
-        network = self._network(number)
+    def _unit_features(
+        self, number: int, inputs: Tensor, grid: tuple[int, int], dtype: torch.dtype
+    ) -> Tensor:
+        network = self._network(number, dtype)
         stacks = number == 0 and bool(self.shallow_weight) and isinstance(network, Trunk)
         # cuDNN rounds float32 convolutions to TF32 unless told otherwise.
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=self.precision != "exact"):
-            if isinstance(network, Trunk):
-                levels = network.levels(inputs.to(self._types[number]))
-            else:
-                levels = [network(inputs)]
+            levels = network.levels(inputs.to(dtype)) if isinstance(network, Trunk) else [network(inputs)]
         if not stacks:
             return functional.normalize(onto_grid(levels[-1].float(), grid), dim=1)
         stacked = stack_levels([maps.float() for maps in levels], self.shallow_weight)
@@ -186,13 +197,13 @@ class FeatureExtractor:
             return stacked
         return functional.normalize(onto_grid(stacked, grid), dim=1)
 
-    def _network(self, number: int) -> Trunk | Backbone:
+    def _network(self, number: int, dtype: torch.dtype) -> Trunk | Backbone:
         """Return a network on its device, its weights cast once to the type that it computes in."""
-        key = number, self._types[number]
+        key = number, dtype
         if key not in self._cast:
             network = self._trunks[number]
-            if key[1] is not torch.float32:
-                network = copy.deepcopy(network).to(key[1])
+            if dtype is not torch.float32:
+                network = copy.deepcopy(network).to(dtype)
             self._cast[key] = network.to(self.device).to(memory_format=memory_format_for(self.device))
         return self._cast[key]
 

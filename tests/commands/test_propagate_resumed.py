@@ -50,11 +50,13 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     counted: list[int] = [0, -1]
     plain = FeatureExtractor.__call__
 
-    def call(self: FeatureExtractor, frames: torch.Tensor, *, begins: bool = False) -> torch.Tensor:
+    def call(
+        self: FeatureExtractor, frames: torch.Tensor, types: list[torch.dtype] | None = None
+    ) -> torch.Tensor:
         if counted[0] == counted[1]:
             raise KeyboardInterrupt
         counted[0] += 1
-        return plain(self, frames, begins=begins)
+        return plain(self, frames, types)
 
     monkeypatch.setattr(FeatureExtractor, "__call__", call)
     return counted

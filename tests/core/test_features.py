@@ -159,7 +159,7 @@ def test_feature_extractor__cudnn_rounds_to_tf32_only_if_asked(
 ) -> None:
     extractor = FeatureExtractor([fine_grained], precision=precision)
     seen = []
-    convolution = extractor._network(0).get_submodule("conv1")
+    convolution = extractor._network(0, torch.float32).get_submodule("conv1")
     convolution.register_forward_pre_hook(lambda *_: seen.append(torch.backends.cudnn.allow_tf32))
     before = torch.backends.cudnn.allow_tf32
     extractor(frames)

@@ -136,14 +136,15 @@ def test_feature_extractor__half_precision_is_near(
     network = load_encoder("random18")
     exact = FeatureExtractor([network], shallow_weight=shallow)(frames)
     extractor = _extractor(monkeypatch, data_type, network, shallow=shallow)
-    found = extractor(frames, begins=True)
+    types: list[torch.dtype] = []
+    found = extractor(frames, types)
     assert found.dtype == torch.float32
     assert 0 < float((found - exact).norm(dim=1).mean()) < error
     # Weights are cast once, and not those of the network that was given.
-    assert {p.dtype for p in extractor._network(0).parameters()} == {getattr(torch, data_type)}
-    assert extractor._network(0) is extractor._network(0)
+    assert {p.dtype for p in extractor._network(0, types[0]).parameters()} == {getattr(torch, data_type)}
+    assert extractor._network(0, types[0]) is extractor._network(0, types[0])
     assert {p.dtype for p in network.parameters()} == {torch.float32}
-    assert not extractor.has_fallen_back
+    assert not extractor.has_fallen_back(types)
 
 
 def _overflowing() -> Trunk:
@@ -166,15 +167,20 @@ def test_feature_extractor__overflow_falls_back_for_that_video(
     network, other = _overflowing(), load_encoder("random18")
     exact = FeatureExtractor([network, other])
     extractor = _extractor(monkeypatch, "float16", network, other)
-    found = extractor(bright, begins=True)
-    assert extractor.has_fallen_back
-    assert extractor._types == [torch.bfloat16, torch.float16], "only the network that overflows"
+    # Two videos take turns: each has a decision of its own.
+    first: list[torch.dtype] = []
+    second: list[torch.dtype] = []
+    found = extractor(bright, first)
+    extractor(grey, second)
+    assert first == [torch.bfloat16, torch.float16], "only the network that overflows"
+    assert second == [torch.float16, torch.float16]
+    assert extractor.has_fallen_back(first)
+    assert not extractor.has_fallen_back(second)
     assert caplog.messages == ["A layer overflows in float16: bfloat16 is used for this video."]
     assert float((found - exact(bright)).norm(dim=1).mean()) < 0.02
-    # The rest of the video computes in the same types, without another look.
-    assert bool(extractor(bright).isfinite().all())
-    extractor(grey, begins=True)
-    assert not extractor.has_fallen_back, "another video, another decision"
+    # The rest of a video computes in the same types, without another look.
+    assert bool(extractor(bright, first).isfinite().all())
+    assert not bool(extractor(bright, second).isfinite().all())
     assert len(caplog.messages) == 1
 
 
@@ -202,5 +208,5 @@ def _check_bfloat16(monkeypatch: pytest.MonkeyPatch, frames: Tensor, name: str) 
     # An uneven grid for transformers: positions are interpolated, frames resized.
     network = load_encoder(f"{name}=random", options=NetworkOptions(stride=16))
     exact = FeatureExtractor([network])(frames)
-    found = _extractor(monkeypatch, "bfloat16", network)(frames, begins=True)
+    found = _extractor(monkeypatch, "bfloat16", network)(frames, [])
     assert float((found - exact).norm(dim=1).mean()) < 0.05

@@ -70,9 +70,9 @@ class _Counted:
         self.device, self.precision = extractor.device, extractor.precision
         self.count = 0
 
-    def __call__(self, frames: Tensor, *, begins: bool = False) -> Tensor:
+    def __call__(self, frames: Tensor, types: list[torch.dtype] | None = None) -> Tensor:
         self.count += len(frames)
-        return self._extractor(frames, begins=begins)
+        return self._extractor(frames, types)
 
 
 def test_run__features_of_a_frame_are_computed_once_and_in_time(
