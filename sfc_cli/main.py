@@ -12,10 +12,12 @@ from typer.core import TyperGroup
 from sfc_cli.commands.convert import convert
 from sfc_cli.commands.download import download
 from sfc_cli.commands.evaluate import evaluate
-from sfc_cli.commands.options import DEBUG_KEY, in_options
+from sfc_cli.commands.examples import EXAMPLES
+from sfc_cli.commands.help_screens import PanelCommand
+from sfc_cli.commands.optional_values import OptionalValueCommand
+from sfc_cli.commands.options import DEBUG_KEY, KEPT_KEY, in_options
 from sfc_cli.commands.pretrain import pretrain
 from sfc_cli.commands.propagate import propagate
-from sfc_cli.commands.propagate_options import OptionalValueCommand
 from sfc_cli.commands.studio import studio
 from sfc_cli.errors import InputError, SfcError
 from sfc_cli.version import __version__
@@ -39,7 +41,9 @@ class _ErrorsToMessages(TyperGroup):
             typer.echo(f"error: {in_options(str(error), command)}", err=True)
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
-            typer.echo("interrupted; finished files are kept", err=True)
+            kept = ctx.meta.get(KEPT_KEY, lambda: "no file is half written")
+            command = self.get_command(ctx, ctx.invoked_subcommand or "")
+            typer.echo(f"interrupted; {in_options(kept(), command)}", err=True)
             raise typer.Exit(130) from None
         except (typer.Exit, typer.Abort, BrokenPipeError):
             raise
@@ -90,7 +94,7 @@ app = typer.Typer(
     add_completion=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
 
 
@@ -109,12 +113,9 @@ def _root(
     pass
 
 
-app.command()(download)
-app.command()(pretrain)
-app.command(cls=OptionalValueCommand)(propagate)
-app.command()(convert)
-app.command()(evaluate)
-app.command()(studio)
+for command in (propagate, studio, convert, evaluate, download, pretrain):
+    kind = OptionalValueCommand if command is propagate else PanelCommand
+    app.command(cls=kind, epilog=EXAMPLES[command.__name__])(command)
 
 
 def main() -> None:

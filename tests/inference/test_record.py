@@ -41,7 +41,7 @@ def test_record__survives_its_file(tmp_path: Path) -> None:
     ("change", "said"),
     [
         ({"settings": PRESETS["single"]}, ["top_k 15 → 10", "radius 15.0 → 12.0", "temperature 0.1 → 0.05"]),
-        ({"semantic": None}, ["semantic mocov1 → None"]),
+        ({"semantic": None}, ["semantic mocov1 → none"]),
         ({"precision": "fast"}, ["precision exact → fast"]),
         ({"data": Path("/elsewhere")}, ["data /data/davis → /elsewhere"]),
         ({"checkpoints": {"fc": {"file": "a.pth", "sha256": "34"}}}, ["another checkpoint"]),
