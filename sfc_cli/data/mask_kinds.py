@@ -25,7 +25,7 @@ from sfc_cli.data.colour_index import (
 )
 from sfc_cli.data.colours import WEB_NUMBERS, Colours, Ids, known_palettes, web_colours
 from sfc_cli.data.dithering import without_dithering
-from sfc_cli.data.mask_files import opened_image
+from sfc_cli.data.mask_files import declared_background, opened_image
 from sfc_cli.errors import InputError
 
 MaskKind = Literal["indexed", "grey", "black-and-white", "colours", "transparency", "annotations"]
@@ -152,7 +152,7 @@ def judge_mask(path: Path, image: Image.Image) -> JudgedMask:
         InputError: If it is an image of a kind that cannot be read.
     """
     if image.mode in {"P", "PA"}:
-        return _judge_indexed(image)
+        return _judge_indexed(image, declared_background(path, image))
     if image.mode == "1":
         table = np.array([(0, 0, 0), (255, 255, 255)], np.uint8)
         return JudgedMask(kind=BLACK_AND_WHITE, values=np.asarray(image, dtype=np.uint8), table=table)
@@ -179,7 +179,7 @@ def judge_mask(path: Path, image: Image.Image) -> JudgedMask:
     return JudgedMask(kind=COLOURS, values=colours, is_lossy=is_lossy)
 
 
-def _judge_indexed(image: Image.Image) -> JudgedMask:
+def _judge_indexed(image: Image.Image, declared: tuple[int, int, int] | None) -> JudgedMask:
     """Judge an indexed mask: its numbers are ids if its palette says so, otherwise its colours count."""
     ids = np.asarray(image.getchannel(0) if image.mode == "PA" else image, dtype=np.uint8)
     if image.mode == "PA" or "transparency" in image.info:
@@ -204,10 +204,12 @@ def _judge_indexed(image: Image.Image) -> JudgedMask:
     if used[-1] >= len(own_palette):
         # The palette does not say what the highest numbers look like.
         return JudgedMask(kind=INDEXED, values=ids, table=table)
-    return _judge_own_palette(ids, table, used)
+    return _judge_own_palette(ids, table, used, declared)
 
 
-def _judge_own_palette(ids: Ids, table: Colours, used: Integers) -> JudgedMask:
+def _judge_own_palette(
+    ids: Ids, table: Colours, used: Integers, declared: tuple[int, int, int] | None
+) -> JudgedMask:
     """Judge an indexed mask whose palette some program made for it: its order means nothing.
 
     The numbers are only kept where colours say the same.
@@ -225,7 +227,8 @@ def _judge_own_palette(ids: Ids, table: Colours, used: Integers) -> JudgedMask:
     are_different = len(index.colours) == len(used)
     border = border_of(ids)
     shares = np.bincount(border, minlength=256) / border.size
-    if are_different and 0 in used and background_number(table, shares, used)[0] == 0:
+    is_zero = declared in (None, tuple(table[0].tolist())) or (~table[used].any(axis=1)).any()
+    if are_different and is_zero and 0 in used and background_number(table, shares, used)[0] == 0:
         return JudgedMask(kind=INDEXED, values=ids, table=table, has_own_palette=True)
     return JudgedMask(kind=COLOURS, values=colours, has_own_palette=True, remarks=(_OWN_PALETTE,))
 

@@ -98,7 +98,11 @@ def some_files_in(folder: Path, suffixes: Collection[str], what: str, expected: 
     """
     found = files_in(folder, suffixes)
     if not found:
-        raise InputError(f"No {what} in {folder}.", f"Expected {expected}.")
+        hint = f"Expected {expected}."
+        others = [path.name for path in folder.glob("[!.]*.*") if path.suffix.lower() in suffixes]
+        if others:
+            hint += f" There is {min(others)}, whose suffix counts only in lower case: rename such files."
+        raise InputError(f"No {what} in {folder}.", hint)
     return found
 
 

@@ -34,23 +34,41 @@ class ObjectDifference:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """A report and another one on the same truth, or the scores that an earlier evaluation saved.
+class _Beside:
+    """Scores beside others on the same truth.
 
     Args:
-        first: The report.
-        second: The other one.
-        label: The letter of the other one in tables and curves; the first is A.
+        first: The scores.
+        second: The others, or what an earlier evaluation saved of them.
+        label: The letter of the others in tables and curves; the first are A.
     """
 
-    first: Report
-    second: Report | SavedScores
+    first: Report | Rates
+    second: Report | Rates | SavedScores
     label: str = "B"
 
     @property
     def global_difference(self) -> dict[str, float]:
         """The first's numbers minus the second's, of those that both have."""
-        return _difference(self.first.global_scores, self.second.global_scores)
+        second = self.second.global_scores
+        return {
+            name: value - second[name] for name, value in self.first.global_scores.items() if name in second
+        }
+
+    def caveats_over(self, first: Collection[str], second: Collection[str]) -> list[str]:
+        """Return why the two are not the same measurement, given the names of what each has scored."""
+        return [
+            *_other_facts(self.first.facts, self.second.facts, self.label),
+            *_other_names(first, second, self.label),
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison(_Beside):
+    """A report of masks beside another one."""
+
+    first: Report
+    second: Report | SavedScores
 
     @cached_property
     def objects(self) -> list[ObjectDifference]:
@@ -75,10 +93,7 @@ class Comparison:
     @property
     def caveats(self) -> list[str]:
         """Why the two are not the same measurement, a sentence each; empty if they are."""
-        return [
-            *_other_facts(self.first.facts, self.second.facts, self.label),
-            *_other_names(self.first.per_object, self.second.per_object, self.label),
-        ]
+        return self.caveats_over(self.first.per_object, self.second.per_object)
 
     def to_json(self) -> dict[str, Any]:
         """Return the other's numbers and the differences as plain dictionaries."""
@@ -97,23 +112,11 @@ class Comparison:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RatesComparison:
-    """Rates beside others on the same truth.
-
-    Args:
-        first: The rates.
-        second: The others.
-        label: The letter of the others in tables and curves; the first are A.
-    """
+class RatesComparison(_Beside):
+    """Rates of joints or classes beside others."""
 
     first: Rates
     second: Rates | SavedScores
-    label: str = "B"
-
-    @property
-    def global_difference(self) -> dict[str, float]:
-        """The first's numbers minus the second's, of those that both have."""
-        return _difference(self.first.global_scores, self.second.global_scores)
 
     @cached_property
     def interval(self) -> tuple[float, float] | None:
@@ -129,10 +132,7 @@ class RatesComparison:
     @property
     def caveats(self) -> list[str]:
         """Why the two are not the same measurement, a sentence each; empty if they are."""
-        return [
-            *_other_facts(self.first.facts, self.second.facts, self.label),
-            *_other_names(self.first.sequence_counts, self.second.sequence_counts, self.label),
-        ]
+        return self.caveats_over(self.first.sequence_counts, self.second.sequence_counts)
 
     def to_json(self) -> dict[str, Any]:
         """Return the others' numbers and the differences as plain dictionaries."""
@@ -143,10 +143,6 @@ class RatesComparison:
             "difference": {"global": self.global_difference, "interval": self.interval},
             "caveats": self.caveats,
         }
-
-
-def _difference(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str, float]:
-    return {name: value - second[name] for name, value in first.items() if name in second}
 
 
 def _other_facts(first: Sequence[str], second: Sequence[str], label: str) -> list[str]:

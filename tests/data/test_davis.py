@@ -154,6 +154,10 @@ def test_annotations__missing_or_empty(layout: Path) -> None:
     (folder / "empty").mkdir()
     with pytest.raises(InputError, match=f"No annotations in {folder / 'empty'}"):
         DavisDataset(root=layout).annotations("empty")
+    (folder / "empty" / "00000.PNG").touch()
+    with pytest.raises(InputError) as caught:
+        DavisDataset(root=layout).annotations("empty")
+    assert "00000.PNG" in (caught.value.hint or "")
 
 
 def test_first_annotation__of_the_first_frame(layout: Path) -> None:

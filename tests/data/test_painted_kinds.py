@@ -1,5 +1,6 @@
 """Masks whose file says something else than what a person painted: palettes, turns, pages, photographs."""
 
+import zlib
 from pathlib import Path
 
 import cv2
@@ -317,3 +318,58 @@ def test_size__of_the_same_shape_is_brought_to_that_of_the_frames(tmp_path: Path
     assert remarked(mask, f"It has {size[0]}×{size[1]} pixels")
     with pytest.raises(InputError, match=f"has {size[0]}×{size[1]} pixels, but the frames have 240×135"):
         read_painted_masks([path], size=truth.shape, strict_size=True)
+
+
+# A background that the file declares.
+
+
+def _declared(path: Path, image: Image.Image, content: bytes) -> Path:
+    """Save a PNG with a bKGD chunk, before its pixels."""
+    image.save(path)
+    stored = path.read_bytes()
+    chunk = b"bKGD" + content
+    at = stored.index(b"IDAT") - 4
+    path.write_bytes(
+        stored[:at]
+        + len(content).to_bytes(4, "big")
+        + chunk
+        + zlib.crc32(chunk).to_bytes(4, "big")
+        + stored[at:]
+    )
+    return path
+
+
+def _three_colours() -> tuple[np.ndarray, list[tuple[int, int, int]]]:
+    """Return numbers whose 0 covers most of the border, and colours without black."""
+    numbers = np.zeros((40, 60), np.uint8)
+    numbers[20:] = 2
+    numbers[5:15, 20:30] = 1
+    numbers[:, 50:] = 0
+    return numbers, [(40, 90, 200), (220, 30, 30), (240, 240, 60)]
+
+
+@pytest.mark.parametrize("form", ["indexed", "rgb", "gif"])
+def test_read_painted_mask__a_declared_background(tmp_path: Path, form: str) -> None:
+    numbers, colours = _three_colours()
+    image = Image.fromarray(numbers, "P")
+    image.putpalette([value for colour in colours for value in colour])
+    if form == "indexed":
+        path = _declared(tmp_path / "m.png", image, b"\x02")
+    elif form == "rgb":
+        content = b"".join(value.to_bytes(2, "big") for value in colours[2])
+        path = _declared(tmp_path / "m.png", image.convert("RGB"), content)
+    else:
+        path = tmp_path / "m.gif"
+        image.save(path, background=2)
+    mask = read_painted_mask(path)
+    assert ((mask.ids == 0) == (numbers == 2)).all()
+    assert set(np.unique(mask.ids[numbers == 0])) == {1}
+    assert any("declares" in remark for remark in mask.remarks)
+
+
+def test_read_painted_mask__black_counts_whatever_is_declared(tmp_path: Path) -> None:
+    numbers, colours = _three_colours()
+    image = Image.fromarray(numbers, "P")
+    image.putpalette([0, 0, 0, *(value for colour in colours[1:] for value in colour)])
+    mask = read_painted_mask(_declared(tmp_path / "m.png", image, b"\x02"))
+    assert ((mask.ids == 0) == (numbers == 0)).all()

@@ -16,9 +16,10 @@ from sfc_cli.data.annotations.coco import (
     read_youtube_vis,
 )
 from sfc_cli.data.annotations.cvat import read_cvat
-from sfc_cli.data.annotations.labelme import is_labelme, read_labelme, read_via, via_images
+from sfc_cli.data.annotations.labelme import is_labelme, read_labelme
 from sfc_cli.data.annotations.object_folders import objects_below, read_object_folders
 from sfc_cli.data.annotations.shapes import Annotations, Remarked
+from sfc_cli.data.annotations.via import read_via, via_images
 from sfc_cli.data.annotations.yolo import is_label_file, read_yolo
 from sfc_cli.errors import InputError
 
@@ -54,7 +55,7 @@ def open_annotations(path: Path, remarks: Remarked) -> Annotations:
         return read_youtube_vis(path, content, remarks)
     if is_sa1b(content):
         return read_sa1b(path, content, remarks)
-    entries = via_images(content)
+    entries = via_images(content, path)
     if entries is not None:
         return read_via(path, entries, remarks)
     return read_coco(path, content, remarks)

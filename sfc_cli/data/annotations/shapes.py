@@ -90,6 +90,12 @@ class Polygons:
         return drawn > 0
 
 
+def rectangle(left: float, top: float, right: float, bottom: float) -> Polygons:
+    """Return an upright rectangle by its sides, in pixels."""
+    corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
+    return Polygons([np.array(corners, np.float64)])
+
+
 @dataclass(frozen=True)
 class Ellipse:
     """An ellipse, upright.

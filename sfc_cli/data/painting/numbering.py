@@ -111,7 +111,7 @@ def _number_colours(
     the first mask is 1, and the numbers continue from mask to mask.
     """
     backgrounds = [
-        legend.background(painting.flat)
+        legend.background(painting.flat, painting.declared)
         if painting.background is None
         else (painting.flat.number_of(painting.background), ())
         for painting in paintings
@@ -200,8 +200,10 @@ class _SharedLegend:
             return following
         return next((identity for identity in range(1, VOID) if identity not in self._used), None)
 
-    def background(self, flat: FlatMask) -> tuple[int | None, tuple[str, ...]]:
-        """Choose the background's colour: black, or else what covers most of the image's border.
+    def background(
+        self, flat: FlatMask, declared: Colour | None = None
+    ) -> tuple[int | None, tuple[str, ...]]:
+        """Choose the background's colour: black, what the file declares, or what covers most of the border.
 
         Returns:
             The colour's number, None if all are objects, and remarks on the choice.
@@ -242,6 +244,10 @@ class _SharedLegend:
         ]
         if not unknown:
             return None, ()
+        if declared in [colours[number] for number in unknown]:
+            assert declared is not None
+            self._backgrounds.add(declared)
+            return colours.index(declared), (f"The file declares {declared} to be its background.",)
         chosen = max(unknown, key=lambda number: int(border[number]))
         self._backgrounds.add(colours[chosen])
         return chosen, (

@@ -12,7 +12,7 @@ from PIL import Image
 
 from sfc_cli.data.colour_index import Flags, index_colours
 from sfc_cli.data.colours import Colours, palette_spellings
-from sfc_cli.data.mask_files import open_upright
+from sfc_cli.data.mask_files import declared_background, open_upright
 from sfc_cli.data.mask_kinds import (
     COLOURS,
     ERASED_SHARE,
@@ -54,7 +54,8 @@ class Painting:
         remarks: What was decided so far.
         is_rgb: A grey mask in a file that has room for colours.
         has_own_palette: See ``JudgedMask``.
-        background: The colour of the background, where the file says so; otherwise it is to be found.
+        background: The colour of the background, where it is known; otherwise it is to be found.
+        declared: What the file declares to be the background, which counts where nothing is black.
         wide: The ids that the colours number, where some may be above 255.
     """
 
@@ -65,6 +66,7 @@ class Painting:
     is_rgb: bool = False
     has_own_palette: bool = False
     background: Colour | None = None
+    declared: Colour | None = None
     wide: WideIds | None = None
 
 
@@ -113,6 +115,7 @@ def read_painting(path: Path, fitting: Fitting = ANY_SIZE) -> Painting:
         found = Painting(path=path, kind=INDEXED, flat=pages)
     else:
         found = _read_image(path, image, fitting.frame)
+        found = dataclasses.replace(found, declared=declared_background(path, image))
     flat = found.flat if size is None else found.flat.resized(size)
     return dataclasses.replace(found, flat=flat, remarks=(*remarks, *found.remarks))
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,35 @@ def via_export(path: Path) -> Path:
     return write_json(path, {"00004.jpg1": {"filename": "00004.jpg", "size": 1, "regions": regions}})
 
 
+def via_3(path: Path, seconds: Sequence[float] = (), *, boxes: bool = False) -> Path:
+    metadata = {}
+    for number, (left, top, right, bottom) in BOXES.items():
+        polygon = [7, *(value for corner in corners(number) for value in corner)]
+        box = [2, left, top, right - left, bottom - top]
+        extremes = [8, left, top + 1, right - 1, top, right, bottom - 1, left + 1, bottom]
+        of_boxes = box if number == 1 else extremes
+        metadata[f"1_{number}"] = {
+            "vid": "1",
+            "z": list(seconds),
+            "xy": of_boxes if boxes else polygon,
+            "av": {"1": str(number), "2": "0"},
+        }
+    metadata["1_point"] = {"vid": "1", "z": [], "xy": [1, 3, 4], "av": {}}
+    project = {
+        "file": {"9": {"fid": "9", "fname": "00004.jpg", "type": 2}},
+        "view": {"1": {"fid_list": ["9"]}},
+        "attribute": {"1": {"aname": "id"}, "2": {"aname": "label", "options": {"0": "car"}}},
+    }
+    return write_json(path, {**project, "metadata": metadata})
+
+
+def test_open_annotations__via_3_says_what_it_left_out(tmp_path: Path) -> None:
+    _, said = read(via_3(tmp_path / "v.json"))
+    assert any("a point was left out" in line for line in said)
+    with pytest.raises(InputError, match="VIA project of a video"):
+        read(via_3(tmp_path / "v.json", [1.5]))
+
+
 def youtube_vis(path: Path) -> Path:
     video = {"id": 3, "width": WIDTH, "height": HEIGHT, "file_names": ["a/00004.jpg", "a/00005.jpg"]}
     annotations = [
@@ -213,6 +243,8 @@ FORMS: dict[str, tuple[str, Callable[[Path], Path]]] = {
     "yolo-tracks": ("00004.txt", yolo_tracks),
     "via": ("v.json", via),
     "via-export": ("v.json", via_export),
+    "via-3": ("v.json", via_3),
+    "via-3-boxes": ("v.json", partial(via_3, boxes=True)),
     "youtube-vis": ("y.json", youtube_vis),
     "ids": ("00004.npy", ids_array),
     "masks": ("00004.npz", masks_array),
