@@ -5,8 +5,8 @@ from __future__ import annotations
 EXAMPLES = {
     "propagate": """
         sfc propagate clip.mp4 --mask mask.png -o out --overlay
-        sfc propagate clip.mp4 --mask mask.png --mask 57:fix.png -o out --overwrite
-        sfc propagate clip.mp4 --mask 30:middle.png --both-ways --cutout
+        sfc propagate clip.mp4 --mask mask.png --mask 5:fix.png -o out --overwrite
+        sfc propagate clip.mp4 --mask 3:middle.png --both-ways --cutout
         sfc propagate 'shots/*.jpg' --mask mask.png --fps 12 --overlay gif
         sfc propagate --data sample --protocol published
         sfc propagate --fc fine-grained --semantic mocov1
@@ -19,7 +19,7 @@ EXAMPLES = {
         """,
     "convert": """
         sfc convert clip.mp4 first.png --to frame
-        sfc convert clip.mp4 frame30.png --to frame --at 30
+        sfc convert clip.mp4 frame5.png --to frame --at 5
         sfc convert out films --to overlay --data clip.mp4
         sfc convert masks.json out
         sfc convert results/davis/mini out.zip --to zip --data davis

@@ -49,17 +49,20 @@ def test_complete__through_the_shell(home: Path) -> None:
     assert _offered("sfc propagate --data mine --split ", home) == ["train", "valid"]
 
 
-def test_complete_networks__names_and_libraries(home: Path) -> None:
+@pytest.mark.usefixtures("home")
+def test_complete_networks__names_and_libraries() -> None:
     offered = completion.complete_networks("")
     assert {"mini", "fine-grained", "mocov1", "dinov2:s", "timm:", "torchvision:"} <= set(offered)
     assert completion.complete_networks("mo") == ["mocov1"]
 
 
-def test_complete_downloads__of_the_catalogue(home: Path) -> None:
+@pytest.mark.usefixtures("home")
+def test_complete_downloads__of_the_catalogue() -> None:
     assert {"fc", "all", "davis", "imagenet"} <= set(completion.complete_downloads(""))
 
 
-def test_complete__benchmarks_and_protocols(home: Path) -> None:
+@pytest.mark.usefixtures("home")
+def test_complete__benchmarks_and_protocols() -> None:
     assert completion.complete_benchmarks("yo") == ["youtube-vos"]
     assert set(completion.complete_scoring("mose")) == {"mose", "mosev2"}
 
