@@ -13,7 +13,7 @@ CELLS = [
     (
         "markdown",
         "# The first minute\n\nThe masks of a whole video from the mask of its first frame, in Python. "
-        "`pip install sfc-cli`; nothing is downloaded: a sample video and a small network, `mini`, come with it. "
+        "`pip install sfc-cli`; nothing is downloaded: a sample and a small network, `mini`, come with it. "
         "All cells run in about a minute on a CPU.",
     ),
     (
@@ -50,8 +50,8 @@ Image.fromarray(np.concatenate([shown(t)[::3, ::3] for t in (0, 4, 7)], axis=1).
     ),
     (
         "markdown",
-        "Scored as the DAVIS benchmark does: J is the overlap with the truth, F how well outlines meet, J&F their "
-        "mean, from 0 to 1.",
+        "Scored as the DAVIS benchmark does: J is the overlap with the truth, F how well outlines meet, J&F "
+        "their mean, from 0 to 1.",
     ),
     (
         "code",
