@@ -84,8 +84,10 @@ def main() -> None:
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     NotebookClient(notebook, timeout=600).execute()
     for cell in notebook.cells:
-        # When a cell ran says nothing.
+        # When a cell ran says nothing, and a picture is there once.
         cell.metadata.clear()
+        for output in cell.get("outputs", ()):
+            output.get("data", {}).pop("image/png", None)
     notebook.metadata.pop("language_info", None)
     nbformat.write(notebook, NOTEBOOK)
 

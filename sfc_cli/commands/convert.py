@@ -165,4 +165,7 @@ def _write_frame(source: Path, output: Path, at: str | None) -> None:
     stamp = write_frame(str(source), output, None if at is None else parse_moment(at, "at"))
     typer.echo(f"frame {stamp.number} ({stamp.seconds:.2f} s): {output}")
     frame = "" if at is None else f"{stamp.number}:"
-    typer.echo(f"Next: paint every object in its own colour, then sfc propagate {source} --mask {frame}FILE")
+    typer.echo(
+        f"Next: paint every object in its own colour, then sfc propagate {source} --mask {frame}FILE",
+        err=True,
+    )

@@ -22,7 +22,7 @@ EXAMPLES = {
         sfc convert clip.mp4 frame5.png --to frame --at 5
         sfc convert out films --to overlay --data clip.mp4
         sfc convert masks.json out
-        sfc convert results/davis/mini out.zip --to zip --data davis
+        sfc convert results/davis/mini-improved out.zip --to zip --data davis
         """,
     "evaluate": """
         sfc evaluate davis

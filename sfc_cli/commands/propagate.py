@@ -164,12 +164,12 @@ def propagate(
         run.execute(progress, choice, overwrite=overwrite)
         written = run.results.written(sequence, choice)
         lines = [f"{_LABELS[kind]}: {path}" for kind, path in written.items()]
-        lines.append(f"Next: {_next_step(run, choice)}")
         if json and run.ranks.leads:
             facts = {kind: str(path) for kind, path in written.items()}
             progress.say("\n".join(lines), **facts)
     if run.ranks.leads and not (json or quiet):
         typer.echo("\n".join(lines))
+        typer.echo(f"Next: {_next_step(run, choice)}", err=True)
 
 
 def _next_step(run: Run, choice: OutputChoice) -> str:

@@ -92,13 +92,12 @@ def test_help__examples_run_as_they_stand(block: Block) -> None:
         "sfc convert --help": [
             "sfc propagate clip.mp4 --mask mask.png -o out",
             "sfc convert RESULTS masks.json --to coco",
+            "sfc propagate --data davis",
         ],
         "sfc evaluate --help": ["sfc propagate --data davis --fc crw"],
         "sfc studio --help": ["sfc propagate clip.mp4 --mask mask.png -o results/clip/studio"],
     }.get(block.page, []):
         run_line(line)
-    if block.page == "sfc convert --help":
-        run_line("sfc propagate --data davis -o results/davis/mini")
     for line in block.lines:
         if not reason_for(line):
             run_line(line)
