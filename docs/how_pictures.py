@@ -28,6 +28,8 @@ TARGET = FRAMES - 1
 # The cell that asks: on the car's edge in the target frame.
 QUERY = (27, 47)
 STRIDE = 8
+# The patches' picture takes every third frame, which is enough to see them.
+STEP = 3
 WIDTH = 620
 
 
@@ -49,7 +51,7 @@ def main() -> None:
     )
     _write("how-votes", _votes(frames, plain, settings.top_k, settings.radius, settings.temperature))
     _write("how-whitening", [_heat(frames[0], plain, 0), _heat(frames[0], white, 0)])
-    _write("how-patches", _patches(frames, first, white, settings.radius))
+    _write("how-patches", _patches(frames[::STEP], first, white[::STEP], settings.radius))
 
 
 def _asking(frames: list[Frame]) -> Frame:
@@ -65,8 +67,7 @@ def _heat(frame: Frame, features: Tensor, context: int) -> Frame:
     large = cv2.resize(shade.astype(np.float32), frame.shape[1::-1], interpolation=cv2.INTER_NEAREST)
     coloured = cv2.applyColorMap((255 * large).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
     picture = cv2.addWeighted(frame, 0.35, np.ascontiguousarray(coloured), 0.75, 0)
-    spread = f"{affinity.mean():.2f} on average, {high:.2f} at most"
-    return _named(picture, f"affinity with frame {context}: {spread}")
+    return _named(picture, f"frame {context}: mean {affinity.mean():.2f}, most {high:.2f}")
 
 
 def _votes(
@@ -87,7 +88,7 @@ def _votes(
         found[frame].append((*divmod(cell, width), weight))
     pictures = []
     most = sorted(found, key=lambda frame: -sum(vote[2] for vote in found[frame]))[:3]
-    for frame in sorted(most):
+    for frame in sorted(frame for frame in most if found[frame]):
         picture = frames[frame].copy()
         if frame:
             cv2.circle(picture, _centre(QUERY), int(radius * STRIDE), (255, 255, 255), 2, cv2.LINE_AA)
@@ -96,9 +97,7 @@ def _votes(
             cv2.circle(picture, _centre((row, column)), size, (60, 220, 255), -1, cv2.LINE_AA)
             cv2.circle(picture, _centre((row, column)), size, (0, 0, 0), 1, cv2.LINE_AA)
         share = sum(vote[2] for vote in found[frame])
-        pictures.append(
-            _named(picture, f"frame {frame}: {len(found[frame])} of {top_k} votes, weight {share:.2f}")
-        )
+        pictures.append(_named(picture, f"frame {frame}: {len(found[frame])} of {top_k} votes, {share:.0%}"))
     return pictures
 
 
@@ -108,20 +107,18 @@ def _patches(frames: list[Frame], first: np.ndarray, white: Tensor, radius: floa
     height, width = white.shape[2:]
     labels = torch.from_numpy(shrink_mask(first, objects, height, width))
     soft = propagate_labels(white, labels, top_k=10, radius=radius, temperature=0.1)
-    cells = enlarge_to_mask(soft[TARGET].numpy(), objects, *first.shape)
+    cells = enlarge_to_mask(soft[-1].numpy(), objects, *first.shape)
     stacked = np.stack(frames)
     shown = [("a label a cell", cells)]
     for name, edges in (("a label a pixel", 0.0), ("… settled on edges", None)):
         network = load_network("mini", edge_refinement=edges)
         from sfc_cli import propagate
 
-        shown.append((name, propagate(stacked, first, network=network)[TARGET]))
+        shown.append((name, propagate(stacked, first, network=network)[-1]))
     rows, columns = np.nonzero(shown[-1][1])
     top, left = max(0, rows.min() - 20), max(0, columns.min() - 20)
     part = slice(top, top + 190), slice(left, left + 330)
-    return [
-        _named(cv2.resize(blend(frames[TARGET], ids)[part], None, fx=2, fy=2), name) for name, ids in shown
-    ]
+    return [_named(cv2.resize(blend(frames[-1], ids)[part], None, fx=2, fy=2), name) for name, ids in shown]
 
 
 def _grid(picture: Frame) -> Frame:
@@ -144,8 +141,8 @@ def _ring(picture: Frame, cell: tuple[int, int], colour: tuple[int, int, int]) -
 def _named(picture: Frame, name: str) -> Frame:
     height = round(picture.shape[0] * WIDTH / picture.shape[1])
     picture = np.asarray(cv2.resize(picture, (WIDTH, height), interpolation=cv2.INTER_AREA))
-    bar = np.full((30, WIDTH, 3), 255, np.uint8)
-    cv2.putText(bar, name, (4, 21), cv2.FONT_HERSHEY_SIMPLEX, 0.55, (0, 0, 0), 1, cv2.LINE_AA)
+    bar = np.full((46, WIDTH, 3), 255, np.uint8)
+    cv2.putText(bar, name, (4, 32), cv2.FONT_HERSHEY_SIMPLEX, 0.9, (0, 0, 0), 2, cv2.LINE_AA)
     return np.concatenate([bar, picture])
 
 
