@@ -10,16 +10,19 @@ from sfc_cli.data.soft_labels import SoftLabels
 RADIUS = 8
 # Colours in 0…1; a smaller value follows weaker edges.
 EPSILON = 1e-4
+# A share of objects so small is none.
+_NOTHING = 1e-3
 
 
 def refine_edges(labels: SoftLabels, frame: Frame, share: float) -> SoftLabels:
     """Mix labels with their guided filter.
 
     In each window of the filter the labels are taken for a linear function of the frame's colours,
-    q = aᵀI + b, and each pixel gets the mean over the windows that it lies in.
+    q = aᵀI + b, and each pixel gets the mean over the windows that it lies in. Where there is nothing but
+    background the filter changes nothing, so only the rest is computed.
 
     Args:
-        labels: float32 [K, H, W].
+        labels: float32 [K, H, W], background first; the planes sum to 1.
         frame: What guides, uint8 [H', W', 3], RGB; brought to H×W.
         share: Of the filtered labels in the mixture, 0…1.
 
@@ -29,9 +32,37 @@ def refine_edges(labels: SoftLabels, frame: Frame, share: float) -> SoftLabels:
     import cv2
 
     height, width = labels.shape[1:]
+    left, top, columns, rows = cv2.boundingRect((labels[0] < 1 - _NOTHING).astype(np.uint8))
+    if not rows:
+        return labels
     if frame.shape[:2] != (height, width):
         how = cv2.INTER_AREA if frame.shape[0] > height else cv2.INTER_LINEAR
         frame = np.asarray(cv2.resize(frame, (width, height), interpolation=how))
+    # A pixel depends on those within two windows: so far around objects labels change, and as far around
+    # these pixels the filter needs to see.
+    changed, seen = (
+        (
+            slice(max(0, top - reach), top + rows + reach),
+            slice(max(0, left - reach), left + columns + reach),
+        )
+        for reach in (2 * RADIUS, 4 * RADIUS)
+    )
+    filtered = _guided_filter(labels[(slice(1, None), *seen)], frame[seen])
+    inner = (slice(a.start - b.start, a.stop - b.start) for a, b in zip(changed, seen, strict=True))
+    refined = labels.copy()
+    objects = refined[(slice(1, None), *changed)]
+    objects *= 1 - share
+    objects += share * filtered[(slice(None), *inner)]
+    # The filter is linear and leaves a sum of 1 as it is.
+    refined[0][changed] = 1 - objects.sum(0)
+    # It reaches a little beyond what it filters.
+    return np.clip(refined, 0, 1, out=refined)
+
+
+def _guided_filter(planes: SoftLabels, frame: Frame) -> SoftLabels:
+    """Filter planes [K, H, W] guided by a frame [H, W, 3]."""
+    import cv2
+
     guide: SoftLabels = frame.astype(np.float32) / np.float32(255)
     size = (2 * RADIUS + 1, 2 * RADIUS + 1)
 
@@ -62,8 +93,8 @@ def refine_edges(labels: SoftLabels, frame: Frame, share: float) -> SoftLabels:
     )
     inverse /= rr * inverse[0] + rg * inverse[1] + rb * inverse[2]
     irr, irg, irb, igg, igb, ibb = inverse
-    refined = np.empty_like(labels)
-    for plane, out in zip(labels, refined, strict=True):
+    filtered = np.empty_like(planes)
+    for plane, out in zip(planes, filtered, strict=True):
         mean_plane = mean(plane)
         with_guide = [mean(guide[..., c] * plane) - mean_guide[..., c] * mean_plane for c in range(3)]
         red, green, blue = with_guide
@@ -75,7 +106,5 @@ def refine_edges(labels: SoftLabels, frame: Frame, share: float) -> SoftLabels:
             ]
         )
         offset = mean_plane - (slope * mean_guide).sum(2)
-        filtered = (mean(slope) * guide).sum(2) + mean(offset)
-        np.add((1 - share) * plane, share * filtered, out=out)
-    # The filter reaches a little beyond what it filters.
-    return np.clip(refined, 0, 1, out=refined)
+        np.add((mean(slope) * guide).sum(2), mean(offset), out=out)
+    return filtered

@@ -32,6 +32,7 @@ def test_refine_edges__as_the_paper_writes_it(share: float) -> None:
     rng = np.random.default_rng(0)
     frame = rng.integers(0, 256, (44, 47, 3), dtype=np.uint8)
     labels = rng.random((2, 44, 47), dtype=np.float32)
+    labels /= labels.sum(0)
     found = refine_edges(labels, frame, share)
     for plane, refined in zip(labels, found, strict=True):
         expected = (1 - share) * plane + share * _plain(plane.astype(float), frame / 255)
@@ -68,3 +69,24 @@ def test_refine_edges__stays_in_0_to_1() -> None:
     refined = refine_edges(labels, frame, 0.5)
     assert refined.min() >= 0
     assert refined.max() <= 1
+
+
+def test_refine_edges__only_around_objects() -> None:
+    rng = np.random.default_rng(2)
+    frame = rng.integers(0, 256, (200, 240, 3), dtype=np.uint8)
+    labels = np.zeros((3, 200, 240), np.float32)
+    labels[1, 90:120, 100:130] = rng.random((30, 30), dtype=np.float32)
+    labels[2, 100:110, 120:150] = 0.3
+    labels[1:] /= np.maximum(labels[1:].sum(0), 1)
+    labels[0] = 1 - labels[1:].sum(0)
+    whole = labels.copy()
+    # Traces too faint to count at all corners make the whole frame be filtered.
+    whole[1, ::199, ::239] = 2e-3
+    whole[0] = 1 - whole[1:].sum(0)
+    expected = refine_edges(whole, frame, 0.5)
+    found = refine_edges(labels, frame, 0.5)
+    inner = np.s_[:, 40:160, 40:200]
+    np.testing.assert_allclose(found[inner], expected[inner], atol=1e-5)
+    np.testing.assert_array_equal(found[:, :50], labels[:, :50])
+    nothing = np.stack([np.ones((8, 9), np.float32), np.zeros((8, 9), np.float32)])
+    np.testing.assert_array_equal(refine_edges(nothing, frame, 0.5), nothing)
