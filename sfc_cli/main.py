@@ -13,7 +13,7 @@ from sfc_cli.commands.convert import convert
 from sfc_cli.commands.download import download
 from sfc_cli.commands.evaluate import evaluate
 from sfc_cli.commands.examples import EXAMPLES
-from sfc_cli.commands.help_screens import PanelCommand
+from sfc_cli.commands.help_screens import PanelCommand, write_examples
 from sfc_cli.commands.optional_values import OptionalValueCommand
 from sfc_cli.commands.options import DEBUG_KEY, KEPT_KEY, in_options
 from sfc_cli.commands.pretrain import pretrain
@@ -30,6 +30,10 @@ _SYSTEM_LIBRARY = re.compile(
 
 class _ErrorsToMessages(TyperGroup):
     """Runs the command and turns what it raises into one line on standard error."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - Click's own name
+        """Write the examples as they are typed."""
+        write_examples(self.epilog, formatter)
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -90,6 +94,7 @@ app = typer.Typer(
     name="sfc",
     help="Masks for every frame of a video from the mask of its first frame, and the training and scoring "
     "around it: Semantic-Aware Fine-Grained Correspondence (SFC, ECCV 2022).",
+    epilog=EXAMPLES[""],
     no_args_is_help=True,
     add_completion=True,
     rich_markup_mode=None,

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+# By command; those of `sfc` itself first.
 EXAMPLES = {
+    "": """
+        sfc propagate --data sample -o first --overlay
+        sfc convert clip.mp4 first.png --to frame
+        sfc propagate clip.mp4 --mask mask.png -o out --overlay --cutout
+        sfc COMMAND --help
+        """,
     "propagate": """
         sfc propagate clip.mp4 --mask mask.png -o out --overlay
         sfc propagate clip.mp4 --mask mask.png --mask 5:fix.png -o out --overwrite

@@ -39,7 +39,12 @@ class PanelCommand(TyperCommand):
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - Click's own name
         """Write the examples as they are typed, a line each."""
-        if self.epilog:
-            with formatter.section("Examples"):
-                for line in inspect.cleandoc(self.epilog).splitlines():
-                    formatter.write(f"{'':{formatter.current_indent}}{line}\n")
+        write_examples(self.epilog, formatter)
+
+
+def write_examples(examples: str | None, formatter: Any) -> None:
+    """Write examples under their heading, as they are typed, a line each."""
+    if examples:
+        with formatter.section("Examples"):
+            for line in inspect.cleandoc(examples).splitlines():
+                formatter.write(f"{'':{formatter.current_indent}}{line}\n")

@@ -62,7 +62,7 @@ def studio(
     verbose: Verbose = False,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
-    """Paint masks in your browser, watch them propagate, correct them.
+    """Paint masks in your browser, propagate and correct them.
 
     `sfc studio clip.mp4` serves a page on this machine alone: draw a loop around an object and a stroke on
     it, propagate, mend frames that went wrong, export. What it writes is the results folder of

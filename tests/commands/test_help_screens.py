@@ -78,6 +78,12 @@ def test_help__examples_are_shown_as_they_are_typed(name: str) -> None:
             assert line.strip().split()[0] in ("sfc", "torchrun")
 
 
+def test_help__of_sfc_itself_has_examples() -> None:
+    text = CliRunner().invoke(app, ["--help"]).stdout
+    assert "\nExamples:\n  sfc propagate --data sample" in text
+    assert list(COMMANDS) == re.findall(r"^  (\w+)  +[A-Z]", text.split("\nCommands:\n")[1], re.MULTILINE)
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["propagate", "--help"], ["pretrain", "-h"]])
 def test_help__loads_nothing_heavy(arguments: list[str]) -> None:
     code = (

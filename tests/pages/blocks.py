@@ -30,6 +30,7 @@ CANNOT_RUN = {
     "python3 -m venv": "installs; tests/test_package.py does, from the wheel",
     "env/bin/pip install": "installs; PyTorch's own index is not always in reach",
     "docker": "needs a Docker engine; tests/pages/test_project_files.py lints the Dockerfile",
+    "sfc COMMAND": "stands for every command",
     "make": "sets up .venv; .ci/run calls the targets themselves",
     "torchrun": "takes several cards; tests/training runs two processes on the CPU",
     "#!/bin/bash": "needs Slurm",
@@ -78,7 +79,7 @@ def blocks_of(page: Path) -> list[Block]:
 def examples() -> Iterator[Block]:
     """Yield the examples of each help screen."""
     for name, text in EXAMPLES.items():
-        yield Block(f"sfc {name} --help", "bash", text)
+        yield Block(f"sfc {name} --help".replace("  ", " "), "bash", text)
 
 
 def run_line(line: str) -> None:
