@@ -115,8 +115,9 @@ def _patches(frames: list[Frame], first: np.ndarray, white: Tensor, radius: floa
         from sfc_cli import propagate
 
         shown.append((name, propagate(stacked, first, network=network)[-1]))
-    rows, columns = np.nonzero(shown[-1][1])
-    top, left = max(0, rows.min() - 20), max(0, columns.min() - 20)
+    # Around the car, wherever else a few pixels were taken for it.
+    row, column = (int(np.median(places)) for places in np.nonzero(shown[-1][1]))
+    top, left = max(0, row - 95), max(0, column - 165)
     part = slice(top, top + 190), slice(left, left + 330)
     return [_named(cv2.resize(blend(frames[-1], ids)[part], None, fx=2, fy=2), name) for name, ids in shown]
 
