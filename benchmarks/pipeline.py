@@ -1,10 +1,12 @@
 """Times the whole way from JPEGs to PNGs, all files read and written, on the bundled sample.
 
     python benchmarks/pipeline.py [--networks random18 | --networks random18 random50] [--frames 40]
+                                  [--precision exact]
 
 Start-up (imports, building the networks) is left out and a first sequence warms up. Prints frames/s, each
 stage measured alone, and peak memory; more ``--frames`` play the sample to and fro, which shows that memory
-does not grow.
+does not grow. On a card the features are also timed in batches of 8, as cuDNN chooses its algorithms unasked
+and as it does after trying them (``autotuned``).
 """
 
 from __future__ import annotations
@@ -15,10 +17,12 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import torch
 from measure import peak_memory_gb, report, timed
+from torch import Tensor
 
 from sfc_cli.core.encoders import load_encoder
 from sfc_cli.core.features import FeatureExtractor
@@ -35,7 +39,7 @@ from sfc_cli.inference.sequences import FrameFiles, FrameSequence
 from sfc_cli.progress import Silent
 from sfc_cli.settings import preset_for
 from sfc_cli.settings.locations import find_data
-from sfc_cli.settings.propagation import MASKS_ALONE
+from sfc_cli.settings.propagation import MASKS_ALONE, Precision
 
 
 class Clock(Silent):
@@ -79,12 +83,24 @@ def looped_sequence(name: str, frames: int, size: float, folder: Path) -> FrameS
     )
 
 
+def batched_features(extractor: FeatureExtractor, batch: Tensor, *, autotuned: bool) -> float:
+    """Return the seconds a frame of the features of a batch that is on the card already."""
+    torch.backends.cudnn.benchmark = autotuned
+    try:
+        for _ in range(3):
+            extractor(batch)
+        return min(timed(lambda: extractor(batch), device="cuda") for _ in range(10)) / len(batch)
+    finally:
+        torch.backends.cudnn.benchmark = False
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--networks", nargs="+", default=["random18"])
     parser.add_argument("--frames", type=int, default=40, help="frames of the timed sequence")
+    parser.add_argument("--precision", choices=get_args(Precision), default="exact")
     parser.add_argument("--size", type=float, default=1.0, help="share of the sample's 854×480 pixels")
     parser.add_argument(
         "--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu"
@@ -95,6 +111,7 @@ def main() -> None:
         [load_encoder(name) for name in options.networks],
         fusion_weight=settings.fusion_weight,
         device=options.device,
+        precision=options.precision,
     )
     backend = backend_for("auto", torch.device(options.device))
     propagator = VideoPropagator(extractor, settings, backend=backend)
@@ -107,7 +124,7 @@ def main() -> None:
             fine_grained=options.networks[0],
             semantic=None,
             settings=settings,
-            precision="exact",
+            precision=options.precision,
             checkpoints={},
             device=options.device,
             backend=backend,
@@ -136,17 +153,22 @@ def main() -> None:
                 timed(lambda: write_mask(folder / "m.png", sequence.anchors.masks[0])) for _ in range(3)
             ),
         }
+        if options.device == "cuda":
+            on_card = batch.expand(8, -1, -1, -1).to("cuda")
+            for name, autotuned in (("batch_of_8_s", False), ("batch_of_8_autotuned_s", True)):
+                alone[name] = batched_features(extractor, on_card, autotuned=autotuned)
         report(
             "pipeline",
             {
                 "networks": options.networks,
+                "precision": options.precision,
                 "frames": options.frames,
                 "pixels": f"{frame.shape[1]}x{frame.shape[0]}",
                 "seconds": round(seconds, 2),
                 "s_per_frame": round(seconds / options.frames, 4),
                 "steady_median_s_per_frame": round(float(np.median(steady)), 4) if len(steady) else None,
                 "frames_per_s": round(options.frames / seconds, 2),
-                "alone": {name: round(value, 4) for name, value in alone.items()},
+                "alone": {name: round(value, 5) for name, value in alone.items()},
                 "peak_memory_gb": round(peak_memory_gb(), 2),
                 "peak_device_memory_gb": round(torch.cuda.max_memory_allocated() / 1e9, 2)
                 if options.device == "cuda"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import get_args
 
 import torch
@@ -28,8 +29,15 @@ def normalise_frames(
 ) -> Tensor:
     """Turn frames [B, H, W, 3], uint8 RGB, into normalised network input [B, 3, H, W], float32."""
     scaled = frames.to(torch.float32).div_(255.0)
-    scaled.sub_(torch.tensor(mean, device=frames.device)).div_(torch.tensor(deviation, device=frames.device))
+    scaled.sub_(_constant(tuple(mean), frames.device)).div_(_constant(tuple(deviation), frames.device))
     return scaled.permute(0, 3, 1, 2)  # channels_last in memory
+
+
+@lru_cache(maxsize=16)
+def _constant(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """Return values on a device: to bring them to a card for every batch would wait for all its work."""
+    with torch.inference_mode(mode=False):
+        return torch.tensor(values, device=device)
 
 
 def onto_grid(maps: Tensor, grid: tuple[int, int]) -> Tensor:

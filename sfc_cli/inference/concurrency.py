@@ -4,11 +4,50 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
+import torch
+
+S = TypeVar("S")
 T = TypeVar("T")
+
+_MOST_READERS = 4
+_MOST_WRITERS = 8
+
+
+def readers_for(device: torch.device) -> int:
+    """Return how many threads decode frames: where the CPU computes too, its cores are wanted elsewhere."""
+    return 1 if device.type == "cpu" else max(1, min(_MOST_READERS, torch.get_num_threads() // 4))
+
+
+def writers_for(device: torch.device) -> int:
+    """Return how many threads make masks of labels and write them; see ``readers_for``."""
+    return 2 if device.type == "cpu" else max(2, min(_MOST_WRITERS, torch.get_num_threads() // 2))
+
+
+def in_threads(function: Callable[[S], T], items: Iterable[S], threads: int) -> Iterator[T]:
+    """Apply a function to items, several at a time; give the results in the items' order.
+
+    An error is raised where its result would have come. At most twice as many items as threads are ahead.
+    """
+    if threads == 1:
+        yield from map(function, items)
+        return
+    ahead: deque[Future[T]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="sfc-decode") as pool:
+        try:
+            for item in items:
+                ahead.append(pool.submit(function, item))
+                if len(ahead) > 2 * threads:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            for future in ahead:
+                future.cancel()
 
 
 class _End:

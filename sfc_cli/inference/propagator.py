@@ -24,13 +24,18 @@ from sfc_cli.errors import InputError, UsageError
 from sfc_cli.files import in_bytes
 from sfc_cli.inference.anchors import Anchor, Anchors, MaskAnchors
 from sfc_cli.inference.resumption import ContextMemory
+from sfc_cli.inference.upload import FrameUpload
 from sfc_cli.settings.propagation import Backend, PropagationSettings
 
 Size = tuple[int, int]
 
 logger = logging.getLogger(__name__)
 
+# Of this size, and up to four times as many of smaller ones: they fill a card as well.
 _MOST_FRAMES_AT_ONCE = 8
+_USUAL_PIXELS = 480 * 854
+_MOST_OF_SMALL = 4
+_MOST_SEQUENCES = 4
 # Labels of a video's whole context, in half precision: 100 objects at 480p fit.
 _LABEL_BYTES = 1 << 31
 # What a ResNet-50's widest maps take per pixel and frame at once, measured generously.
@@ -99,6 +104,7 @@ class VideoPropagator:
         self.settings = settings
         self.backend = backend
         self._most_at_once = _MOST_FRAMES_AT_ONCE if extractor.device.type == "cuda" else 1
+        self._upload = FrameUpload(extractor.device)
 
     def label_size(self, input_size: Size, anchors: Anchors) -> Size:
         """Return the height and width of the labels of frames that the networks see at a size."""
@@ -120,6 +126,19 @@ class VideoPropagator:
         stride = self.extractor.stride
         require_reachable(-(-height // stride), -(-width // stride), self.settings)
 
+    @property
+    def most_at_once(self) -> int:
+        """How many frames, however small, are taken at once at most."""
+        return 1 if self.extractor.device.type != "cuda" else self._most_at_once * _MOST_OF_SMALL
+
+    def sequences_at_once(self, size: Size) -> int:
+        """Return how many sequences of small frames of a size are on their way at once: on a card several.
+
+        While one begins or ends, the others keep the card busy.
+        """
+        is_small = _MOST_OF_SMALL * size[0] * size[1] <= _USUAL_PIXELS
+        return _MOST_SEQUENCES if is_small and self.extractor.device.type == "cuda" else 1
+
     def use_less_memory(self) -> bool:
         """Work on half as many frames at once from now on; return False if it is one already."""
         if self._most_at_once == 1:
@@ -128,11 +147,13 @@ class VideoPropagator:
         return True
 
     def _frames_at_once(self, height: int, width: int) -> int:
-        """Choose how many frames a card with little free memory takes at once."""
+        """Choose how many frames a card takes at once: more small ones, fewer with little free memory."""
         if self.extractor.device.type != "cuda":
             return 1
+        pixels = height * width
+        most = self._most_at_once * min(_MOST_OF_SMALL, max(1, _USUAL_PIXELS // pixels))
         free, _ = torch.cuda.mem_get_info(self.extractor.device)
-        return max(1, min(self._most_at_once, free // (2 * _BYTES_PER_PIXEL * height * width)))
+        return max(1, min(most, free // (2 * _BYTES_PER_PIXEL * pixels)))
 
     def run(
         self,
@@ -213,7 +234,8 @@ class VideoPropagator:
 
         def extract(batch: list[tuple[int, Frame]]) -> Tensor:
             nonlocal patch, whitening
-            features = self.extractor(_as_batch([frame for _, frame in batch], input_size, antialias))
+            frames = _resized([frame for _, frame in batch], input_size, antialias)
+            features = self.extractor(self._upload(frames))
             settings = self.settings
             if tracks.is_empty:
                 # The frame of the first anchor, which comes before all others here, on every way to it.
@@ -357,14 +379,14 @@ class _Download:
         return self._labels[number].contiguous().numpy()
 
 
-def _as_batch(frames: list[Frame], size: Size | None, antialias: bool) -> Tensor:
-    if size is not None and size != frames[0].shape[:2]:
-        import cv2
+def _resized(frames: list[Frame], size: Size | None, antialias: bool) -> list[Frame]:
+    if size is None or size == frames[0].shape[:2]:
+        return frames
+    import cv2
 
-        height, width = size
-        how = cv2.INTER_AREA if antialias and height < frames[0].shape[0] else cv2.INTER_LINEAR
-        frames = [np.asarray(cv2.resize(frame, (width, height), interpolation=how)) for frame in frames]
-    return torch.from_numpy(np.stack(frames))  # [B, H, W, 3]
+    height, width = size
+    how = cv2.INTER_AREA if antialias and height < frames[0].shape[0] else cv2.INTER_LINEAR
+    return [np.asarray(cv2.resize(frame, (width, height), interpolation=how)) for frame in frames]
 
 
 def _of_size(frame: Frame, size: Size, index: int) -> Frame:

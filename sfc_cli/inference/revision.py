@@ -24,7 +24,7 @@ from sfc_cli.inference.outputs import Finished, InTurn, Output, open_outputs
 from sfc_cli.inference.propagator import VideoPropagator
 from sfc_cli.inference.record import REVISED
 from sfc_cli.inference.resumption import LastingMemory, kept_frames, open_state, remove_state
-from sfc_cli.inference.sequence_run import SequenceRun
+from sfc_cli.inference.sequence_run import SequenceRun, Steps
 from sfc_cli.inference.streams import Stamped
 from sfc_cli.settings.propagation import MASKS_ALONE
 
@@ -73,7 +73,7 @@ class SequenceRevision(SequenceRun):
         """Return none: what still holds is looked at frame by frame."""
         return []
 
-    def _propagate(self, propagator: VideoPropagator) -> None:
+    def _propagate(self, propagator: VideoPropagator) -> Steps[None]:
         started = time.perf_counter()
         stamps, anchors = self.sequence.frames.stamps, self.sequence.anchors
         if stamps is None or not isinstance(anchors, MaskAnchors):
@@ -104,7 +104,7 @@ class SequenceRevision(SequenceRun):
 
                 height, width = propagator.label_size(self.sequence.input_size, anchors)
                 waiting = self._stream.frames_waiting(4 * anchors.label_count * height * width)
-                self._write(outputs, _not_done(stream), waiting)
+                yield from self._write(outputs, _not_done(stream), waiting, propagator.extractor.device)
             self._remove_stale(ledger)
             self._enter(ledger, stamps, folder, end - begin, time.perf_counter() - started)
         names = [stamp.name for stamp in self.sequence.result_stamps or []]

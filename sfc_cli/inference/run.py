@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import logging
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from sfc_cli.inference.own_video import OwnVideo
 from sfc_cli.inference.propagator import VideoPropagator
 from sfc_cli.inference.record import RunRecord, open_results
 from sfc_cli.inference.revision import SequenceRevision
-from sfc_cli.inference.sequence_run import SequenceRun
+from sfc_cli.inference.sequence_run import SequenceRun, Steps
 from sfc_cli.inference.sequences import FrameSequence, share_of
 from sfc_cli.progress import Progress
 from sfc_cli.settings.propagation import MASKS_ALONE, OutputChoice
@@ -278,16 +279,37 @@ class Run:
                 run.add_extras()
             except InputError as error:
                 failures.append(error)
-        for run in todo:
-            if self.record.sequences.pop(run.name, None):
-                self._keep_record()
-            try:
-                run.propagate(self.propagator)
-            except InputError as error:
-                failures.append(error)
-            else:
-                self._keep_record()
+        return [*failures, *self._propagate_in_turn(todo)]
+
+    def _propagate_in_turn(self, todo: Sequence[SequenceRun]) -> list[InputError]:
+        """Propagate sequences, the small ones on a card several at once, a frame of each in turn."""
+        failures: list[InputError] = []
+        waiting = deque(todo)
+        under_way: deque[tuple[SequenceRun, Steps[None]]] = deque()
+        try:
+            while waiting or under_way:
+                while waiting and len(under_way) < self._at_once(waiting[0]):
+                    run = waiting.popleft()
+                    if self.record.sequences.pop(run.name, None):
+                        self._keep_record()
+                    under_way.append((run, run.steps(self.propagator)))
+                run, steps = under_way[0]
+                try:
+                    next(steps)
+                except StopIteration:
+                    self._keep_record()
+                except InputError as error:
+                    failures.append(error)
+                else:
+                    under_way.append((run, steps))
+                under_way.popleft()
+        finally:
+            for _, steps in under_way:
+                steps.close()
         return failures
+
+    def _at_once(self, run: SequenceRun) -> int:
+        return self.propagator.sequences_at_once(run.sequence.input_size)
 
     def _keep_record(self) -> None:
         # Of several processes the first writes the record, once all are done.

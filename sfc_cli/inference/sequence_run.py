@@ -7,12 +7,12 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -23,7 +23,7 @@ from sfc_cli.data.results import ResultsFolder
 from sfc_cli.errors import InputError
 from sfc_cli.inference.anchors import MaskAnchors
 from sfc_cli.inference.certainty import CertaintyLog, kept_lines, listed
-from sfc_cli.inference.concurrency import WriteBehind
+from sfc_cli.inference.concurrency import WriteBehind, writers_for
 from sfc_cli.inference.outputs import Output, SequenceWriter, open_outputs
 from sfc_cli.inference.propagator import VideoPropagator
 from sfc_cli.inference.record import RunRecord
@@ -36,7 +36,8 @@ from sfc_cli.wording import counted
 
 logger = logging.getLogger(__name__)
 
-_WRITERS = 2
+T = TypeVar("T")
+Steps = Generator[None, None, T]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,14 +120,19 @@ class SequenceRun:
             basis=self.sequence.basis,
             has_masks=True,
         )
-        count = self._write(outputs, self._stream.stored(), self._stream.frames_waiting())
+        stream, waiting = self._stream.stored(), self._stream.frames_waiting()
+        count = _exhaust(self._write(outputs, stream, waiting, torch.device("cpu")))
         self._finish(count, count, time.perf_counter() - started)
 
     def propagate(self, propagator: VideoPropagator) -> None:
-        """Propagate the labels, write everything and enter it into the record.
+        """Propagate the labels, write everything and enter it into the record; see ``steps``."""
+        _exhaust(self.steps(propagator))
 
-        What an interrupted run finished stays. Where a card's memory is too small, it continues with fewer
-        frames at once.
+    def steps(self, propagator: VideoPropagator) -> Steps[None]:
+        """Propagate the labels, write everything and enter it into the record, in steps of about a frame.
+
+        What an interrupted run finished stays; so it does if the steps are closed before the last. Where a
+        card's memory is too small, it continues with fewer frames at once.
 
         Raises:
             InputError: If a frame cannot be read, a file not written, or nothing fits into the card's memory.
@@ -134,7 +140,7 @@ class SequenceRun:
         while True:
             self.progress.begin(self.name, self.sequence.steps)
             try:
-                self._propagate(propagator)
+                yield from self._propagate(propagator)
                 return
             except torch.OutOfMemoryError:
                 # Outside of this block the error no longer holds the frames' tensors.
@@ -148,7 +154,7 @@ class SequenceRun:
                 )
             logger.warning("%s: out of memory on the card, fewer frames at once", self.name)
 
-    def _propagate(self, propagator: VideoPropagator) -> None:
+    def _propagate(self, propagator: VideoPropagator) -> Steps[None]:
         started = time.perf_counter()
         folder = self.results.resume(self.name)
         memory = self._memory(folder, propagator.settings.context_frames)
@@ -181,8 +187,10 @@ class SequenceRun:
 
         height, width = propagator.label_size(self.sequence.input_size, self.sequence.anchors)
         # Labels of pixels may be larger than their frame.
-        waiting = self._stream.frames_waiting(4 * self.sequence.anchors.label_count * height * width)
-        count = self._write(outputs, self._stream.labelled(propagator, memory, folder), waiting)
+        label_bytes = 4 * self.sequence.anchors.label_count * height * width
+        waiting = self._stream.frames_waiting(label_bytes, at_once=propagator.most_at_once)
+        stream = self._stream.labelled(propagator, memory, folder)
+        count = yield from self._write(outputs, stream, waiting, propagator.extractor.device)
         remove_state(folder)
         seconds = time.perf_counter() - started
         # An interrupted run made the others, in a time of its own.
@@ -275,22 +283,35 @@ class SequenceRun:
                 digest.update(f"{path} {state.st_size} {state.st_mtime_ns}".encode(errors="surrogateescape"))
         return digest.hexdigest()
 
-    def _write(self, open_them: Callable[[], list[Output]], stream: Stamped, waiting: int) -> int:
-        """Hand a stream to the outputs, so many frames of which may wait; return how many it had."""
+    def _write(
+        self, open_them: Callable[[], list[Output]], stream: Stamped, waiting: int, device: torch.device
+    ) -> Steps[int]:
+        """Hand a stream that a device computes to the outputs; return how many frames it had."""
         count = 0
         # The stream's reader must stop before its thread outlives the run.
-        with closing(WriteBehind(_WRITERS, waiting)) as writing, closing(stream):
+        with closing(WriteBehind(writers_for(device), waiting)) as writing, closing(stream):
             writer = SequenceWriter(open_them(), writing)
             try:
                 for stamp, labelled in stream:
                     writer.add(stamp, labelled)
                     count += 1
                     self.progress.advance(self.name)
+                    yield
                 writer.finish()
             except BaseException:
                 writer.abandon()
                 raise
         return count
+
+
+def _exhaust(steps: Steps[T]) -> T:
+    """Go through all steps; return what they lead to."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: T = end.value
+            return result
 
 
 def _rows(folder: Path) -> Path:

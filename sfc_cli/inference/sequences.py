@@ -23,6 +23,7 @@ from sfc_cli.data.videos import FrameStamp, Selection, Video, VideoFrame
 from sfc_cli.data.vip import VipDataset
 from sfc_cli.errors import InputError, UsageError
 from sfc_cli.inference.anchors import Anchors, JointAnchors, MaskAnchors
+from sfc_cli.inference.concurrency import in_threads
 from sfc_cli.inference.first_annotations import find_given_masks
 from sfc_cli.inference.propagator import Size
 from sfc_cli.wording import counted
@@ -52,8 +53,11 @@ class FrameSource(Protocol):
     def count(self) -> int:
         """Return how many frames there are, reading through all of them where that is unknown."""
 
-    def read(self) -> Iterator[VideoFrame]:
-        """Read the frames in order, holding one at a time.
+    def read(self, threads: int = 1) -> Iterator[VideoFrame]:
+        """Read the frames in order, holding one at a time, or a few a thread.
+
+        Args:
+            threads: How many may decode; what is no file of its own for each frame takes one.
 
         Raises:
             InputError: If one cannot be read, or has another size.
@@ -87,9 +91,9 @@ class FrameFiles:
         """See ``FrameSource``."""
         return len(self.paths)
 
-    def read(self) -> Iterator[VideoFrame]:
+    def read(self, threads: int = 1) -> Iterator[VideoFrame]:
         """See ``FrameSource``."""
-        return map(self._read, self.stamps)
+        return in_threads(self._read, self.stamps, threads)
 
     def read_backwards(self, stamps: Sequence[FrameStamp]) -> Iterator[VideoFrame]:
         """See ``FrameSource``."""
@@ -130,7 +134,7 @@ class SelectedFrames:
         """See ``FrameSource``."""
         return len(self.stamps or self.video.stamps(self.selection))
 
-    def read(self) -> Iterator[VideoFrame]:
+    def read(self, threads: int = 1) -> Iterator[VideoFrame]:  # noqa: ARG002
         """See ``FrameSource``."""
         return self.video.frames(self.selection)
 
@@ -165,9 +169,9 @@ class FirstFrames:
         """See ``FrameSource``."""
         return len(self.stamps)
 
-    def read(self) -> Iterator[VideoFrame]:
+    def read(self, threads: int = 1) -> Iterator[VideoFrame]:
         """See ``FrameSource``."""
-        return islice(self.source.read(), self.limit)
+        return islice(self.source.read(threads), self.limit)
 
     def read_backwards(self, stamps: Sequence[FrameStamp]) -> Iterator[VideoFrame]:
         """See ``FrameSource``."""

@@ -18,7 +18,7 @@ from sfc_cli.data.results import ResultsFolder
 from sfc_cli.data.soft_labels import SoftLabels
 from sfc_cli.data.videos import FrameStamp, VideoFrame
 from sfc_cli.inference.anchors import MaskAnchors
-from sfc_cli.inference.concurrency import ReadAhead
+from sfc_cli.inference.concurrency import ReadAhead, readers_for
 from sfc_cli.inference.outputs import with_stored_mask
 from sfc_cli.inference.propagator import Labelled, VideoPropagator
 from sfc_cli.inference.resumption import ContextMemory, LabelStore
@@ -78,9 +78,9 @@ class SequenceStream:
                 )
                 self._propagate_backwards(propagator, anchors, store, kept)
                 join = partial(_join, anchors, store)
-            frames = stack.enter_context(
-                closing(ReadAhead(self.sequence.frames.read(), self.frames_waiting()))
-            )
+            source = self.sequence.frames.read(readers_for(propagator.extractor.device))
+            depth = self.frames_waiting(at_once=propagator.most_at_once)
+            frames = stack.enter_context(closing(ReadAhead(source, depth)))
             stamps: deque[FrameStamp] = deque()
             for tracked in propagator.track(
                 _noted(frames, stamps),
@@ -134,10 +134,16 @@ class SequenceStream:
                     tracked.keep()
                 self.progress.advance(self.sequence.name)
 
-    def frames_waiting(self, label_bytes: int = 0) -> int:
-        """Return how many frames may wait on each side of the networks, with so many bytes of labels each."""
+    def frames_waiting(self, label_bytes: int = 0, *, at_once: int = 1) -> int:
+        """Return how many frames may wait on each side of the networks.
+
+        Args:
+            label_bytes: Of the labels that wait with each.
+            at_once: How many frames the networks take at once: as many again should be there by then.
+        """
         height, width = self.sequence.frames.size
-        return max(2, min(_MOST_WAITING, _BYTES_WAITING // (3 * height * width + label_bytes)))
+        most = max(_MOST_WAITING, 2 * at_once)
+        return max(2, min(most, _BYTES_WAITING // (3 * height * width + label_bytes)))
 
 
 def _join(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 
 import pytest
 import torch
@@ -81,6 +82,24 @@ def test_advance__mixes_as_the_oracle(
             assert error.median() < 1e-5
         else:
             assert error.mean() < 5e-3
+
+
+@pytest.mark.parametrize(("shape", "context_frames", "radius", "top_k"), CASES)
+def test_advance__the_same_labels_from_boxes_and_from_lists(
+    shape: tuple[int, int, int, int], context_frames: int, radius: float, top_k: int
+) -> None:
+    if torch.cuda.get_device_capability() < (9, 0):
+        pytest.skip("the card has no tensor descriptors")
+    settings = PropagationSettings(top_k=top_k, radius=radius, context_frames=context_frames)
+    features = smooth_features(*shape)
+    listed = FusedMatcher(features[0], settings)
+    queries = listed.blocks.tile_height * listed.blocks.tile_width
+    if listed.blocks.keys != queries:
+        pytest.skip("boxes would not fit into the registers")
+    boxed = FusedMatcher(features[0], settings, blocks=replace(listed.blocks, boxes=True))
+    memory = torch.rand((1 + context_frames) * shape[2] * shape[3], 4, device="cuda")
+    expected, found = (mixed(*matcher.advance(features[1:]), memory) for matcher in (listed, boxed))
+    assert ((found - expected).abs().amax(2) > 1e-4).double().mean() < 2e-3
 
 
 def test_advance__any_number_of_frames_at_once() -> None:

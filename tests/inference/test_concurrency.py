@@ -4,8 +4,16 @@ from collections.abc import Iterator
 from functools import partial
 
 import pytest
+import torch
 
-from sfc_cli.inference.concurrency import InOrder, ReadAhead, WriteBehind
+from sfc_cli.inference.concurrency import (
+    InOrder,
+    ReadAhead,
+    WriteBehind,
+    in_threads,
+    readers_for,
+    writers_for,
+)
 
 PATIENCE = 10.0
 
@@ -175,3 +183,52 @@ def test_in_order__stopped() -> None:
     in_order.stop()
     in_order.put(0, 0)
     assert taken == []
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_in_threads__results_in_order(threads: int) -> None:
+    def late_if_even(number: int) -> int:
+        time.sleep(0.002 * (number % 2 == 0))
+        return number * number
+
+    assert list(in_threads(late_if_even, range(30), threads)) == [number * number for number in range(30)]
+
+
+def test_in_threads__several_at_a_time_and_few_ahead() -> None:
+    begun: list[int] = []
+    meeting = threading.Barrier(3, timeout=PATIENCE)
+
+    def work(number: int) -> int:
+        begun.append(number)
+        # Nobody goes on unless three work at a time.
+        if number < 3:
+            meeting.wait()
+        return number
+
+    results = in_threads(work, range(300), 3)
+    assert next(results) == 0
+    _wait_until(lambda: len(begun) == 7)
+    time.sleep(0.05)
+    assert len(begun) == 7
+    results.close()
+    assert not any(thread.name.startswith("sfc-decode") for thread in threading.enumerate())
+
+
+def test_in_threads__error_comes_in_its_place() -> None:
+    def refuse_three(number: int) -> int:
+        if number == 3:
+            raise ValueError("three")
+        return number
+
+    results = in_threads(refuse_three, range(9), 2)
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ValueError, match="three"):
+        next(results)
+
+
+def test_readers_and_writers__more_beside_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu, card = torch.device("cpu"), torch.device("cuda", 0)
+    for cores, readers, writers in [(1, 1, 2), (8, 2, 4), (16, 4, 8), (128, 4, 8)]:
+        monkeypatch.setattr(torch, "get_num_threads", lambda cores=cores: cores)
+        assert (readers_for(cpu), writers_for(cpu)) == (1, 2)
+        assert (readers_for(card), writers_for(card)) == (readers, writers)

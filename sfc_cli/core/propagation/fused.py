@@ -6,12 +6,13 @@ in float32 and makes them votes. No compiler is needed beyond Triton; without it
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
-from typing import Final
+from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor
@@ -29,7 +30,8 @@ _MARGIN: Final = 16
 _RESIDENT_CHANNELS: Final = 256
 # Programs per launch: some waves on the largest cards, while the frames of a batch need memory.
 _PROGRAMS: Final = 1024
-_MOST_FRAMES: Final = 12
+_MOST_FRAMES: Final = 32
+_BATCH_BYTES: Final = 600_000_000
 _INT32: Final = 2**31 - 1
 
 
@@ -46,6 +48,8 @@ class Blocks:
         stages: Loads in flight at a time.
         voters: Query cells per program of the second pass, a power of two.
         frames: Query frames per launch, at most.
+        boxes: Keys come in boxes as large as a tile, by tensor descriptors; from compute capability 9.0 on,
+            and only if ``keys`` is the size of a tile. No card chooses it yet: it has not been timed.
     """
 
     tile_height: int
@@ -56,30 +60,67 @@ class Blocks:
     stages: int
     voters: int
     frames: int
+    boxes: bool = False
 
 
-def choose_blocks(height: int, width: int, channels: int, slots: int) -> Blocks:
+class _Card(NamedTuple):
+    """What suits a generation of cards.
+
+    Args:
+        few_warps: Warps per program with few channels.
+        few_stages: Loads in flight with few channels.
+        many_stages: Loads in flight with many channels.
+        wide_slots: With so many slots blocks of 128 × 128 still fit into the registers.
+    """
+
+    few_warps: int
+    few_stages: int
+    many_stages: int
+    wide_slots: int
+
+
+# Compiles without spills for 8.0, 8.6, 8.9 and 12.0, in the shared memory of the smallest: for any card that
+# the table does not name.
+_SAFE: Final = _Card(few_warps=4, few_stages=3, many_stages=3, wide_slots=16)
+# By the major number of the compute capability. 9 was timed on an H100, where a fourth stage won 3 % with
+# many channels, but it spills when compiled by Triton 3.8; 10 is chosen by registers alone.
+_CARDS: Final = {
+    9: _Card(few_warps=4, few_stages=2, many_stages=3, wide_slots=32),
+    10: _Card(few_warps=8, few_stages=3, many_stages=3, wide_slots=0),
+}
+
+
+def choose_blocks(height: int, width: int, channels: int, slots: int, *, generation: int = 0) -> Blocks:
     """Return the blocks for h × w cells of C channels, with ``slots`` candidates a query.
 
     Few channels: 64 queries stay in shared memory and two programs share a multiprocessor. Many channels: the
-    second-level cache is the limit, and blocks of 128 × 128 read the least from it; with 64 slots they would
-    not fit into the registers.
+    second-level cache is the limit, and blocks of 128 × 128 read the least from it, where they fit.
+
+    Args:
+        height: h.
+        width: w.
+        channels: C.
+        slots: A power of two.
+        generation: The major number of the card's compute capability.
     """
+    card = _CARDS.get(generation, _SAFE)
     is_resident = channels <= _RESIDENT_CHANNELS
     queries = 64 if is_resident else 128
     tile_height = min(8, _power_of_two(height))
     tile_width = min(queries // tile_height, _power_of_two(width))
     tile_height = queries // tile_width
     tiles = -(-height // tile_height) * -(-width // tile_width)
+    # Small maps take many frames to fill a card; large ones with many channels fill its memory.
+    affordable = _BATCH_BYTES // (6 * height * width * channels)
     return Blocks(
         tile_height=tile_height,
         tile_width=tile_width,
-        keys=64 if is_resident or slots > 32 else 128,
+        keys=64 if is_resident or slots > card.wide_slots else 128,
         channels=max(16, _power_of_two(channels)) if is_resident else 64,
-        warps=4 if is_resident else 8,
-        stages=3,
+        warps=card.few_warps if is_resident else 8,
+        stages=card.few_stages if is_resident else card.many_stages,
         voters=1,
-        frames=max(1, min(_MOST_FRAMES, _PROGRAMS // tiles)),
+        frames=max(1, min(_MOST_FRAMES, _PROGRAMS // tiles, affordable)),
     )
 
 
@@ -145,21 +186,33 @@ class FusedMatcher(Matcher):
         self.precision = precision
         self._kept = settings.top_k + (_MARGIN if precision == "exact" else 0)
         self._slots = max(16, _power_of_two(self._kept))
-        self._blocks = blocks or choose_blocks(self.height, self.width, self.channels, self._slots)
+        is_card = self.device.type == "cuda"
+        generation = torch.cuda.get_device_capability(self.device)[0] if is_card else 0
+        self.blocks = blocks or choose_blocks(
+            self.height, self.width, self.channels, self._slots, generation=generation
+        )
         self._limit = min(math.ceil(settings.radius * settings.radius), _INT32)
-        reachable, counts = reachable_cells(
-            self.height, self.width, settings.radius, self._blocks.tile_height, self._blocks.tile_width
+        find = reachable_boxes if self.blocks.boxes else reachable_cells
+        reachable, counts = find(
+            self.height, self.width, settings.radius, self.blocks.tile_height, self.blocks.tile_width
         )
         self._reachable, self._counts = reachable.to(self.device), counts.to(self.device)
-        self.frames_at_once = self._blocks.frames
+        self.frames_at_once = self.blocks.frames
         self._rows = settings.context_frames + self.frames_at_once
-        padded = -(-self.channels // self._blocks.channels) * self._blocks.channels
+        padded = -(-self.channels // self.blocks.channels) * self.blocks.channels
         shape = (1 + self._rows, self.cells, padded)
         self._rounded = torch.zeros(shape, dtype=torch.float16, device=self.device)
         self._bias = torch.zeros(shape[:2], device=self.device)
         self._exact = torch.zeros(shape if precision == "exact" else (0,), device=self.device)
         self._mean = first.flatten(1).mean(1)  # [C]
-        self._store(first, slot_of(0, self._rows))
+        self._boxes = self._rounded
+        if self.blocks.boxes:
+            from triton.tools.tensor_descriptor import TensorDescriptor
+
+            tile = (self.blocks.tile_height, self.blocks.tile_width)
+            table = self._rounded.unflatten(1, (self.height, self.width))  # [1 + rows, h, w, C]
+            self._boxes = TensorDescriptor.from_tensor(table, [1, *tile, self.blocks.channels])
+        self._store(first[None], 0)
 
     def advance(self, frames: Tensor) -> Votes:
         """Match the next frames, ``frames_at_once`` at a time. See ``Matcher.advance``."""
@@ -172,32 +225,37 @@ class FusedMatcher(Matcher):
             for weights, sources, batch in zip(
                 votes.weights.split(step), votes.sources.split(step), frames.split(step), strict=True
             ):
-                for index, frame in enumerate(batch, self.target):
-                    self._store(frame, slot_of(index, self._rows))
+                self._store(batch, self.target)
                 self._match(weights, sources)
                 self.target += len(batch)
         return votes
 
     def remember(self, frame: Tensor) -> None:
         """See ``Matcher.remember``."""
-        self._store(frame, slot_of(self.target, self._rows))
+        self._store(frame[None], self.target)
         self.target += 1
 
-    def _store(self, frame: Tensor, row: int) -> None:
-        """Put a frame [C, h, w] into a row of the table of frames."""
-        features = frame.flatten(1).T  # [N, C]
+    def _store(self, frames: Tensor, index: int) -> None:
+        """Put consecutive frames [B, C, h, w], the first of that index, into their rows of the table."""
+        row = slot_of(index, self._rows)
+        # The rows take turns: what is beyond the last goes on in the first.
+        ahead, beyond = frames[: 1 + self._rows - row], frames[1 + self._rows - row :]
+        features = ahead.flatten(2).transpose(1, 2)  # [B, N, C]
         # What all features have in common would cost the rounded ones their precision.
         centred = features - self._mean
-        self._rounded[row, :, : self.channels] = centred
-        torch.mv(centred, self._mean, out=self._bias[row])
+        rows = slice(row, row + len(ahead))
+        self._rounded[rows, :, : self.channels] = centred
+        self._bias[rows] = centred @ self._mean
         if self.precision == "exact":
-            self._exact[row, :, : self.channels] = features
+            self._exact[rows, :, : self.channels] = features
+        if len(beyond):
+            self._store(beyond, index + len(ahead))
 
     def _match(self, weights: Tensor, sources: Tensor) -> None:
         """Write the votes of B stored frames from ``target`` on, [B, N, k]."""
         from sfc_cli.core.propagation.fused_kernels import select_kernel, vote_kernel
 
-        settings, blocks = self.settings, self._blocks
+        settings, blocks = self.settings, self.blocks
         batch = (len(weights), self.cells, self._slots)
         affinities = torch.empty(batch, device=self.device)
         candidates = torch.empty(batch, dtype=torch.int32, device=self.device)
@@ -206,6 +264,7 @@ class FusedMatcher(Matcher):
         tile = {"TILE_H": blocks.tile_height, "TILE_W": blocks.tile_width}
         select_kernel[len(self._counts), len(weights)](
             self._rounded,
+            self._boxes,
             self._bias,
             self._reachable,
             self._counts,
@@ -218,6 +277,7 @@ class FusedMatcher(Matcher):
             SLOTS=self._slots,
             BLOCK_K=blocks.keys,
             BLOCK_C=blocks.channels,
+            BOXES=blocks.boxes,
             num_warps=blocks.warps,
             num_stages=blocks.stages,
         )
@@ -237,6 +297,7 @@ class FusedMatcher(Matcher):
             BLOCK_Q=blocks.voters,
             BLOCK_C=min(blocks.channels, 32),
             EXACT=self.precision == "exact",
+            BOXES=blocks.boxes,
             num_warps=2,
         )
 
@@ -282,6 +343,40 @@ def reachable_cells(
         reachable[first : first + len(cells), : cells.shape[1]] = cells
         first += len(cells)
     return reachable, torch.cat(counts).int()
+
+
+@lru_cache(maxsize=4)
+def reachable_boxes(
+    height: int, width: int, radius: float, tile_height: int, tile_width: int
+) -> tuple[Tensor, Tensor]:
+    """List for each tile boxes of its size that hold all cells of ``reachable_cells``, none of them twice.
+
+    Args:
+        height: h.
+        width: w.
+        radius: In cells; strict.
+        tile_height: Rows of a tile and of a box; a box may go beyond the map.
+        tile_width: Columns of a tile and of a box.
+
+    Returns:
+        The first cell of each box, int32 [tiles, span] on the CPU, those nearest to the tile first, padded
+        with 0, and how many there are, int32 [tiles].
+    """
+    extent = max(reach(radius), 0)
+    corners: list[list[int]] = []
+    for top, left in itertools.product(range(0, height, tile_height), range(0, width, tile_width)):
+        bottom, right = min(top + tile_height, height) - 1, min(left + tile_width, width) - 1
+        found: list[tuple[int, int]] = []
+        # Strips of boxes, each as long as the disc is wide there.
+        for y in range(max(0, top - extent), min(height, bottom + extent + 1), tile_height):
+            wide = reach(radius, max(top - (y + tile_height - 1), y - bottom, 0))
+            ends = (max(0, left - wide), min(width, right + wide + 1)) if wide >= 0 else (0, 0)
+            found += (((y - top) ** 2 + (x - left) ** 2, y * width + x) for x in range(*ends, tile_width))
+        corners.append([cell for _, cell in sorted(found)])
+    counts = torch.tensor([len(cells) for cells in corners], dtype=torch.int32)
+    span = max(1, int(counts.max()))
+    padded = [cells + [0] * (span - len(cells)) for cells in corners]
+    return torch.tensor(padded, dtype=torch.int32), counts
 
 
 def _power_of_two(number: int) -> int:

@@ -3,7 +3,8 @@
 Importing this module imports Triton. Both kernels read the context as one table of frames: frame 0 in row 0,
 frame f in row 1 + (f − 1) mod ``rows``. A candidate is one int32, age · N + entry. At age 0 are the cells of
 frame 0, where the entry is the cell itself; at age a are those of frame target − a, where the entry is an
-index into the list of cells that the query's tile reaches. Letters as in ``core.features``.
+index into the list of cells that the query's tile reaches, or with BOXES the cell too. Letters as in
+``core.features``.
 """
 # mypy: disable-error-code="untyped-decorator"
 # ruff: noqa: N803  # what is known when a kernel is compiled is written in capitals
@@ -23,6 +24,7 @@ _RUNTIME = ["target", "window", "rows", "height", "width", "span", "limit"]
 @triton.jit(do_not_specialize=_RUNTIME)
 def select_kernel(
     features: tl.tensor,
+    boxes: tl.tensor_descriptor,
     bias: tl.tensor,
     reachable: tl.tensor,
     counts: tl.tensor,
@@ -42,6 +44,7 @@ def select_kernel(
     TILE_W: tl.constexpr,
     BLOCK_K: tl.constexpr,
     BLOCK_C: tl.constexpr,
+    BOXES: tl.constexpr,
 ) -> None:
     """Keep the ``KEPT`` context cells of largest affinity for each query cell of one tile of one frame.
 
@@ -51,13 +54,18 @@ def select_kernel(
     nothing above it, and then neither the distance test nor the insertion runs. Otherwise every pass of the
     inner loop replaces the weakest score kept of each query by its best new one.
 
+    The keys of a block are gathered from a list of cells. With BOXES they are a box of the map as large as
+    the tile, which the card's copy engine brings (compute capability 9.0): nothing is gathered, but boxes
+    cover a disc with a quarter more keys.
+
     Keys and queries are centred: q·k = (q − μ)·(k − μ) + μ·(k − μ) + q·μ. The first term is a product of the
     rounded features, the second the ``bias`` of a key; the third is the same for all keys and is left out.
 
     Grid: (tiles, B); axis 1 is the query frame, ``target`` + index.
     Accumulation: float32, on tensor cores for float16 features.
     Ties: within a block the earlier key enters first; a later one enters only above the weakest kept.
-    FLOPs: 2·C·Q per key; a query frame with F windowed frames has sum(counts)·F + tiles·N keys.
+    FLOPs: 2·C·Q per key; a query frame with F windowed frames has sum(counts)·F + tiles·N keys, of which with
+        BOXES each count is one of boxes.
     Bytes: read 2·C per key, and 2·C·Q per block of keys if BLOCK_C < C: mostly from the second-level cache,
         as neighbouring programs walk through the same frames. Written 8·N·SLOTS per query frame.
     Measured: registers, spills and shared memory by benchmarks/fused_compile.py.
@@ -65,8 +73,11 @@ def select_kernel(
 
     Args:
         features: Centred features [1 + rows, N, C], zero beyond the true channels.
+        boxes: The same as [1 + rows, h, w, C], read in boxes of [1, TILE_H, TILE_W, BLOCK_C]; used with BOXES
+            only.
         bias: float32 [1 + rows, N].
-        reachable: Cells that a tile reaches, nearest first, int32 [tiles, span].
+        reachable: Cells that a tile reaches, nearest first, int32 [tiles, span]; with BOXES the first cells
+            of the boxes that hold them.
         counts: Their number, int32 [tiles].
         affinities: Written: float32 [B, N, SLOTS], unsorted; the entries from KEPT on mean nothing.
         candidates: Written: int32 [B, N, SLOTS], −1 where there is none.
@@ -84,6 +95,7 @@ def select_kernel(
         TILE_W: Query columns of a tile.
         BLOCK_K: Keys per block.
         BLOCK_C: Channels per step; if C, the queries stay in shared memory.
+        BOXES: Whether keys come in boxes; then BLOCK_K is TILE_H · TILE_W.
     """
     BLOCK_Q: tl.constexpr = TILE_H * TILE_W
     tile = tl.program_id(0)
@@ -96,11 +108,13 @@ def select_kernel(
     query_x = (tile % tiles_across) * TILE_W + query % TILE_W
     is_query = (query_y < height) & (query_x < width)
     query_cell = tl.where(is_query, query_y * width + query_x, 0)
-    query_row = (1 + (frame - 1) % rows).to(tl.int64) * cells
+    query_row = 1 + (frame - 1) % rows
     channel = tl.arange(0, BLOCK_C)
-    query_at = features + (query_row + query_cell)[:, None] * C + channel[None, :]
+    query_at = features + (query_row.to(tl.int64) * cells + query_cell)[:, None] * C + channel[None, :]
     if C == BLOCK_C:
         queries = tl.load(query_at)
+    tile_top = (tile // tiles_across) * TILE_H
+    tile_left = (tile % tiles_across) * TILE_W
 
     slot = tl.arange(0, SLOTS)
     key = tl.arange(0, BLOCK_K)
@@ -110,27 +124,55 @@ def select_kernel(
 
     count = tl.load(counts + tile)
     tile_list = reachable + tile.to(tl.int64) * span
-    blocks = (count + BLOCK_K - 1) // BLOCK_K
+    if BOXES:
+        blocks = count
+        first_blocks = tiles_across * ((height + TILE_H - 1) // TILE_H)
+    else:
+        blocks = (count + BLOCK_K - 1) // BLOCK_K
+        first_blocks = (cells + BLOCK_K - 1) // BLOCK_K
     windowed_blocks = blocks * tl.minimum(frame - 1, window)
-    for block in range(windowed_blocks + (cells + BLOCK_K - 1) // BLOCK_K):
+    for block in range(windowed_blocks + first_blocks):
         is_windowed = block < windowed_blocks
         # A tile that reaches nothing has no blocks, but the division is evaluated all the same.
         age = tl.where(is_windowed, block // tl.maximum(blocks, 1) + 1, 0)
-        start = tl.where(is_windowed, block % tl.maximum(blocks, 1), block - windowed_blocks) * BLOCK_K
-        entry = start + key
-        is_key = entry < tl.where(is_windowed, count, cells)
-        listed = tl.load(tile_list + entry, mask=is_key & is_windowed, other=0)
-        cell = tl.where(is_windowed, listed, tl.where(is_key, entry, 0))
-        row = tl.where(is_windowed, 1 + (frame - 1 - age) % rows, 0).to(tl.int64) * cells
-
-        key_bias = tl.load(bias + row + cell, mask=is_key, other=LOWEST)
-        key_at = features + (row + cell)[None, :] * C + channel[:, None]
-        if C == BLOCK_C:
-            score = tl.dot(queries, tl.load(key_at))
+        number = tl.where(is_windowed, block % tl.maximum(blocks, 1), block - windowed_blocks)
+        row = tl.where(is_windowed, 1 + (frame - 1 - age) % rows, 0)
+        if BOXES:
+            corner = tl.load(tile_list + number, mask=is_windowed, other=0)
+            box_top = tl.where(is_windowed, corner // width, (number // tiles_across) * TILE_H)
+            box_left = tl.where(is_windowed, corner % width, (number % tiles_across) * TILE_W)
+            start = box_top * width + box_left
+            key_y = box_top + key // TILE_W
+            key_x = box_left + key % TILE_W
+            is_key = (key_y < height) & (key_x < width)
+            cell = tl.where(is_key, key_y * width + key_x, 0)
         else:
-            score = tl.zeros((BLOCK_Q, BLOCK_K), tl.float32)
-            for c in range(0, C, BLOCK_C):
-                score = tl.dot(tl.load(query_at + c), tl.load(key_at + c), score)
+            start = number * BLOCK_K
+            entry = start + key
+            is_key = entry < tl.where(is_windowed, count, cells)
+            listed = tl.load(tile_list + entry, mask=is_key & is_windowed, other=0)
+            cell = tl.where(is_windowed, listed, tl.where(is_key, entry, 0))
+
+        key_cell = row.to(tl.int64) * cells + cell
+        key_bias = tl.load(bias + key_cell, mask=is_key, other=LOWEST)
+        if BOXES:
+            if C == BLOCK_C:
+                box = boxes.load([row, box_top, box_left, 0]).reshape(BLOCK_K, BLOCK_C)
+                score = tl.dot(queries, box.T)
+            else:
+                score = tl.zeros((BLOCK_Q, BLOCK_K), tl.float32)
+                for c in range(0, C, BLOCK_C):
+                    part = boxes.load([query_row, tile_top, tile_left, c]).reshape(BLOCK_Q, BLOCK_C)
+                    box = boxes.load([row, box_top, box_left, c]).reshape(BLOCK_K, BLOCK_C)
+                    score = tl.dot(part, box.T, score)
+        else:
+            key_at = features + key_cell[None, :] * C + channel[:, None]
+            if C == BLOCK_C:
+                score = tl.dot(queries, tl.load(key_at))
+            else:
+                score = tl.zeros((BLOCK_Q, BLOCK_K), tl.float32)
+                for c in range(0, C, BLOCK_C):
+                    score = tl.dot(tl.load(query_at + c), tl.load(key_at + c), score)
         score += key_bias[None, :]
 
         # Keys beyond the radius may pass here: distances are computed only for blocks that do.
@@ -147,7 +189,8 @@ def select_kernel(
             while go_on > 0:
                 enters = (top > weakest)[:, None] & (slot[None, :] == weakest_slot[:, None])
                 best = tl.where(enters, top[:, None], best)
-                found = tl.where(enters, (age * cells + start + top_key)[:, None], found)
+                entry_in = top_key // TILE_W * width + top_key % TILE_W if BOXES else top_key
+                found = tl.where(enters, (age * cells + start + entry_in)[:, None], found)
                 score = tl.where(key[None, :] == top_key[:, None], LOWEST, score)
                 top, top_key = tl.max(score, 1, return_indices=True)
                 weakest, weakest_slot = tl.min(best, 1, return_indices=True)
@@ -183,6 +226,7 @@ def vote_kernel(
     BLOCK_Q: tl.constexpr,
     BLOCK_C: tl.constexpr,
     EXACT: tl.constexpr,
+    BOXES: tl.constexpr,
 ) -> None:
     """Turn the candidates of BLOCK_Q query cells into the weights and sources of their K votes.
 
@@ -193,7 +237,8 @@ def vote_kernel(
 
     Grid: (⌈N / BLOCK_Q⌉, B); axis 1 is the query frame, ``target`` + index.
     Accumulation: float32.
-    Ties: frame 0 before the newest frame before the older ones, then the earlier entry of the tile's list.
+    Ties: frame 0 before the newest frame before the older ones, then the earlier entry of the tile's list, or
+        with BOXES the earlier cell.
     FLOPs: 2·C·SLOTS per query cell with EXACT, and some 10·SLOTS² integer operations.
     Bytes: per query cell 8·SLOTS read, 4·C·(1 + KEPT) more with EXACT, in distant rows; 12·K written.
     Measured: registers, spills and shared memory by benchmarks/fused_compile.py.
@@ -222,6 +267,7 @@ def vote_kernel(
         BLOCK_Q: Query cells per program.
         BLOCK_C: Channels per step.
         EXACT: Whether to score the candidates again.
+        BOXES: As in ``select_kernel``.
     """
     cells = height * width
     frame = target + tl.program_id(1)
@@ -238,8 +284,11 @@ def vote_kernel(
     is_found = code >= 0
     age = tl.where(is_found, code // cells, 0)
     entry = tl.where(is_found, code % cells, 0)
-    listed = tl.load(reachable + tile.to(tl.int64) * span + entry, mask=age > 0, other=0)
-    cell = tl.where(age > 0, listed, entry)
+    if BOXES:
+        cell = entry
+    else:
+        listed = tl.load(reachable + tile.to(tl.int64) * span + entry, mask=age > 0, other=0)
+        cell = tl.where(age > 0, listed, entry)
     if EXACT:
         channel = tl.arange(0, BLOCK_C)[None, None, :]
         row = tl.where(age > 0, 1 + (frame - 1 - age) % rows, 0).to(tl.int64)

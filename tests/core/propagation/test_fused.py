@@ -19,7 +19,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from sfc_cli.core.propagation import fused
-from sfc_cli.core.propagation.fused import Blocks, FusedMatcher, choose_blocks, reachable_cells, why_not_fused
+from sfc_cli.core.propagation.fused import (
+    Blocks,
+    FusedMatcher,
+    choose_blocks,
+    reachable_boxes,
+    reachable_cells,
+    why_not_fused,
+)
 from sfc_cli.core.propagation.matching import Matcher, pairs_within_radius, slot_of
 from sfc_cli.settings.propagation import PropagationSettings
 from tests.core.propagation.made import exact_features, mixed, oracle_labels
@@ -29,6 +36,8 @@ SETTINGS = PropagationSettings(top_k=3, radius=2, context_frames=2)
 # One program of the interpreter takes as long whatever its size: few and large ones, but more than one.
 LARGE = Blocks(tile_height=16, tile_width=16, keys=128, channels=16, warps=4, stages=2, voters=256, frames=4)
 SMALL = replace(LARGE, tile_height=4, tile_width=8, keys=16, voters=32)
+LARGE_BOXES = replace(LARGE, keys=256, boxes=True)
+SMALL_BOXES = replace(SMALL, keys=32, boxes=True)
 
 
 def unit_features(frames: int, channels: int, height: int, width: int, *, seed: int = 0) -> Tensor:
@@ -142,6 +151,36 @@ class TestInterpreted:
         else:
             # Another last vote changes random labels; only the mean is sure to stay small.
             assert error.mean() < 1e-3
+
+    @pytest.mark.parametrize(
+        ("shape", "context_frames", "radius", "top_k", "blocks"),
+        [
+            pytest.param((7, 16, 5, 7), 3, 2.5, 4, LARGE_BOXES, id="start-of-a-video"),
+            pytest.param((9, 16, 4, 5), 2, 1.5, 5, replace(LARGE_BOXES, frames=2), id="used-again"),
+            pytest.param((3, 40, 7, 11), 2, 3.0, 10, SMALL_BOXES, id="several-tiles-and-steps"),
+            pytest.param((3, 24, 1, 19), 2, 6.0, 3, SMALL_BOXES, id="one-row"),
+            pytest.param((3, 24, 11, 1), 2, 4.2, 3, SMALL_BOXES, id="one-column"),
+            pytest.param((3, 8, 1, 1), 4, 1.0, 4, SMALL_BOXES, id="one-cell"),
+            pytest.param((4, 16, 5, 6), 2, 0.3, 5, SMALL_BOXES, id="radius-below-one"),
+            pytest.param((4, 16, 3, 8), 2, 1e-200, 5, SMALL_BOXES, id="radius-that-reaches-nothing"),
+            pytest.param((4, 16, 5, 6), 2, 1e9, 32, SMALL_BOXES, id="radius-beyond-the-map"),
+            pytest.param((3, 13, 3, 3), 25, 1.0, 30, LARGE_BOXES, id="fewer-cells-than-votes"),
+        ],
+    )
+    def test_advance__keys_in_boxes(
+        self,
+        shape: tuple[int, int, int, int],
+        context_frames: int,
+        radius: float,
+        top_k: int,
+        blocks: Blocks,
+    ) -> None:
+        settings = PropagationSettings(top_k=top_k, radius=radius, context_frames=context_frames)
+        assert errors(unit_features(*shape), settings, "exact", blocks).max() < 1e-5
+
+    def test_advance__keys_in_boxes_and_fast(self) -> None:
+        settings = PropagationSettings(top_k=4, radius=2.5, context_frames=2)
+        assert errors(unit_features(4, 16, 4, 5), settings, "fast", SMALL_BOXES).mean() < 1e-3
 
     @pytest.mark.parametrize("seed", range(5))
     def test_advance__mixes_as_the_oracle_at_random(self, seed: int) -> None:
@@ -269,6 +308,49 @@ def test_reachable_cells__nearest_first() -> None:
     assert (distance.diff() >= 0).all()
 
 
+@pytest.mark.parametrize("radius", [1e-200, 0.5, 1.0, 2**0.5, 3.7, 5.0, 100.0])
+@pytest.mark.parametrize("size", [(7, 11), (1, 9), (5, 1)])
+def test_reachable_boxes__hold_each_reachable_cell_once(size: tuple[int, int], radius: float) -> None:
+    height, width = size
+    tile_height, tile_width = 4, 2
+    boxes, box_counts = reachable_boxes(height, width, radius, tile_height, tile_width)
+    for tile, (cells, count) in enumerate(
+        zip(*reachable_cells(*size, radius, tile_height, tile_width), strict=True)
+    ):
+        held = torch.zeros(height + tile_height, width + tile_width, dtype=torch.int32)
+        for corner in boxes[tile, : box_counts[tile]].tolist():
+            y, x = divmod(corner, width)
+            held[y : y + tile_height, x : x + tile_width] += 1
+        assert held.max() <= 1
+        assert held[:height, :width].flatten()[cells[:count].long()].all()
+
+
+def test_reachable_boxes__few_and_nearest_first() -> None:
+    boxes, counts = reachable_boxes(60, 107, 15.0, 8, 16)
+    _, cells = reachable_cells(60, 107, 15.0, 8, 16)
+    assert counts.sum() * 8 * 16 < 1.5 * cells.sum()
+    tile = 3 * 7 + 3
+    corners = boxes[tile, : counts[tile]]
+    distance = (corners // 107 - 24) ** 2 + (corners % 107 - 48) ** 2
+    assert (distance.diff() >= 0).all()
+
+
+@pytest.mark.parametrize("generation", [0, 8, 9, 10, 12])
+@pytest.mark.parametrize("slots", [16, 32, 64])
+def test_choose_blocks__fit_the_card(generation: int, slots: int) -> None:
+    # What a program may take of a multiprocessor, of any card where it is not known.
+    shared = 99 * 1024 if generation in (0, 8, 12) else 227 * 1024
+    for channels in (64, 256, 1280):
+        blocks = choose_blocks(60, 107, channels, slots, generation=generation)
+        queries = blocks.tile_height * blocks.tile_width
+        kept = 2 * blocks.channels * queries if channels <= 256 else 0
+        loads = 2 * blocks.channels * (blocks.keys + (0 if kept else queries))
+        # With few channels the list of keys takes one of the stages.
+        assert kept + loads * (2 if kept else blocks.stages) <= shared
+        # Accumulators and slots of 4 and 8 bytes, beside what else needs registers.
+        assert queries * (4 * blocks.keys + 8 * slots) <= 0.8 * 255 * 4 * 32 * blocks.warps
+
+
 @pytest.mark.parametrize("channels", [8, 256, 257, 2048])
 @pytest.mark.parametrize("size", [(60, 107), (1, 500), (300, 1), (2, 2), (270, 480)])
 def test_choose_blocks__fit_the_map(size: tuple[int, int], channels: int) -> None:
@@ -278,4 +360,10 @@ def test_choose_blocks__fit_the_map(size: tuple[int, int], channels: int) -> Non
         assert number & (number - 1) == 0
     # No side of a tile is twice as long as the map needs while the other could take more.
     assert blocks.tile_width < 2 * size[1]
-    assert 1 <= blocks.frames <= 12
+    assert 1 <= blocks.frames <= 32
+
+
+def test_choose_blocks__more_frames_of_small_maps() -> None:
+    assert choose_blocks(60, 107, 256, 32).frames == 9
+    assert choose_blocks(60, 107, 1280, 32).frames == 12
+    assert choose_blocks(40, 40, 256, 32).frames == 32
