@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow check bench clean
+.PHONY: help install demo test test-slow check docs bench clean
 
 help:
 	@echo "make install   set up $(VENV) with sfc and the development tools"
@@ -12,6 +12,7 @@ help:
 	@echo "make test      run the tests"
 	@echo "make test-slow run what takes longer: browsers, encoders, killed processes"
 	@echo "make check     format check, lint and type check"
+	@echo "make docs      build the pages as a site in site/, every link checked"
 	@echo "make bench     run every benchmark (minutes to hours)"
 
 $(VENV)/.installed: pyproject.toml
@@ -39,8 +40,11 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 bench: install
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) site .pytest_cache .mypy_cache .ruff_cache

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 
+from sfc_cli.wording import did_you_mean
+
 
 class SfcError(Exception):
     """Base of every error that ends a command with one line and no traceback.
@@ -53,7 +55,10 @@ def require_choice(field: str, value: object, choices: Sequence[str]) -> None:
         UsageError: If not; the message lists them.
     """
     if value not in choices:
-        raise UsageError(f"`{field}` {value!r} is not known.", f"Choose one of: {', '.join(choices)}.")
+        raise UsageError(
+            f"`{field}` {value!r} is not known.",
+            f"{did_you_mean(str(value), choices)}Choose one of: {', '.join(choices)}.",
+        )
 
 
 def require_package(name: str, extra: str, needed_for: str) -> None:

@@ -12,10 +12,12 @@ from typer.core import TyperGroup
 from sfc_cli.commands.convert import convert
 from sfc_cli.commands.download import download
 from sfc_cli.commands.evaluate import evaluate
-from sfc_cli.commands.options import DEBUG_KEY, in_options
+from sfc_cli.commands.examples import EXAMPLES
+from sfc_cli.commands.help_screens import PanelCommand, write_examples
+from sfc_cli.commands.optional_values import OptionalValueCommand
+from sfc_cli.commands.options import DEBUG_KEY, KEPT_KEY, in_options
 from sfc_cli.commands.pretrain import pretrain
 from sfc_cli.commands.propagate import propagate
-from sfc_cli.commands.propagate_options import OptionalValueCommand
 from sfc_cli.commands.studio import studio
 from sfc_cli.errors import InputError, SfcError
 from sfc_cli.version import __version__
@@ -29,6 +31,10 @@ _SYSTEM_LIBRARY = re.compile(
 class _ErrorsToMessages(TyperGroup):
     """Runs the command and turns what it raises into one line on standard error."""
 
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - Click's own name
+        """Write the examples as they are typed."""
+        write_examples(self.epilog, formatter)
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
@@ -39,7 +45,9 @@ class _ErrorsToMessages(TyperGroup):
             typer.echo(f"error: {in_options(str(error), command)}", err=True)
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
-            typer.echo("interrupted; finished files are kept", err=True)
+            kept = ctx.meta.get(KEPT_KEY, lambda: "no file is half written")
+            command = self.get_command(ctx, ctx.invoked_subcommand or "")
+            typer.echo(f"interrupted; {in_options(kept(), command)}", err=True)
             raise typer.Exit(130) from None
         except (typer.Exit, typer.Abort, BrokenPipeError):
             raise
@@ -86,11 +94,12 @@ app = typer.Typer(
     name="sfc",
     help="Masks for every frame of a video from the mask of its first frame, and the training and scoring "
     "around it: Semantic-Aware Fine-Grained Correspondence (SFC, ECCV 2022).",
+    epilog=EXAMPLES[""],
     no_args_is_help=True,
     add_completion=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
 
 
@@ -109,12 +118,9 @@ def _root(
     pass
 
 
-app.command()(download)
-app.command()(pretrain)
-app.command(cls=OptionalValueCommand)(propagate)
-app.command()(convert)
-app.command()(evaluate)
-app.command()(studio)
+for command in (propagate, studio, convert, evaluate, download, pretrain):
+    kind = OptionalValueCommand if command is propagate else PanelCommand
+    app.command(cls=kind, epilog=EXAMPLES[command.__name__])(command)
 
 
 def main() -> None:

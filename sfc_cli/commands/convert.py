@@ -8,8 +8,11 @@ from typing import Annotated, Literal
 import typer
 
 from sfc_cli.commands import options
+from sfc_cli.commands.completion import complete_data, complete_splits
+from sfc_cli.commands.help_screens import OUTPUT, WHAT
 from sfc_cli.commands.options import Debug, Resolution, Verbose
 from sfc_cli.errors import UsageError
+from sfc_cli.wording import counted
 
 # How people name the data set whose server wants a folder more than the others.
 _YOUTUBE_VOS = ("youtube", "ytvos", "ytbvos")
@@ -24,6 +27,7 @@ def convert(
             "(.npz) or of the released script's files (<video>_<t>_mask.png); a .zip of such a folder; or "
             "annotations, a file or a folder: COCO, CVAT, labelme, YOLO, VIA, YouTube-VIS, SA-1B, NumPy, a "
             "folder for each object. For --to frame, a video.",
+            rich_help_panel=WHAT,
         ),
     ],
     output: Annotated[
@@ -31,6 +35,7 @@ def convert(
         typer.Argument(
             metavar="OUT",
             help="The folder to write; for --to coco, youtube-vis, zip and frame, the file.",
+            rich_help_panel=WHAT,
         ),
     ],
     to: Annotated[
@@ -41,13 +46,17 @@ def convert(
             "file of run-length encoded masks; youtube-vis: the same by video; yolo, labelme: a file of "
             "polygons for each frame; objects: a folder of black and white PNGs for each object; zip: a "
             "checked submission to a benchmark's server; frame: one frame of a video as a PNG, to paint a "
-            "mask on."
+            "mask on.",
+            metavar="FORM",
+            rich_help_panel=OUTPUT,
         ),
     ] = "davis",
     at: Annotated[
         str | None,
         typer.Option(
-            help="--to frame: which frame, as 57, 3.5s or 1:05. [default: the first]", metavar="MOMENT"
+            help="--to frame: which frame, as 57, 3.5s or 1:05. [default: the first]",
+            metavar="MOMENT",
+            rich_help_panel=WHAT,
         ),
     ] = None,
     data: Annotated[
@@ -55,7 +64,10 @@ def convert(
         typer.Option(
             help="The masks' data set, by name or path, for names, sizes and frames; for --to overlay also "
             "your own video. The released script's files and overlays need it; a submission is checked "
-            "against it."
+            "against it.",
+            metavar="NAME",
+            autocompletion=complete_data,
+            rich_help_panel=WHAT,
         ),
     ] = None,
     size: Annotated[
@@ -63,18 +75,25 @@ def convert(
         typer.Option(
             help="The pictures' size, for annotations that do not tell it (YOLO, VIA).",
             metavar="WIDTHxHEIGHT",
+            rich_help_panel=WHAT,
         ),
     ] = None,
     split: Annotated[
         str | None,
-        typer.Option(help="The split of --data. [default: what the set ships: val, valid or test]"),
+        typer.Option(
+            help="The split of --data. [default: what the set ships: val, valid or test]",
+            metavar="NAME",
+            autocompletion=complete_splits,
+            rich_help_panel=WHAT,
+        ),
     ] = None,
     resolution: Resolution = None,
     layout: Annotated[
         Literal["davis", "youtube-vos", "mose", "lvos"] | None,
         typer.Option(
             help="Whose server the zip is for. davis, mose, lvos: <sequence>/<frame>.png; youtube-vos: the "
-            "same below Annotations/. [default: youtube-vos if --data is named so, else davis]"
+            "same below Annotations/. [default: youtube-vos if --data is named so, else davis]",
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
     verbose: Verbose = False,
@@ -113,7 +132,7 @@ def convert(
     )
     for remark in done.remarks:
         typer.echo(f"warning: {remark}", err=True)
-    typer.echo(f"{done.masks} masks of {done.sequences} sequences: {output}")
+    typer.echo(f"{counted(done.masks, 'mask')} of {counted(done.sequences, 'sequence')}: {output}")
 
 
 def _parse_size(text: str | None) -> tuple[int, int] | None:
@@ -136,7 +155,7 @@ def _render_film(source: Path, output: Path, clip: str) -> None:
     made = render_film(source, output, clip)
     for remark in made.remarks:
         typer.echo(f"warning: {remark}", err=True)
-    typer.echo(f"{made.frames} frames: {made.path}")
+    typer.echo(f"{counted(made.frames, 'frame')}: {made.path}")
 
 
 def _write_frame(source: Path, output: Path, at: str | None) -> None:
@@ -145,3 +164,8 @@ def _write_frame(source: Path, output: Path, at: str | None) -> None:
 
     stamp = write_frame(str(source), output, None if at is None else parse_moment(at, "at"))
     typer.echo(f"frame {stamp.number} ({stamp.seconds:.2f} s): {output}")
+    frame = "" if at is None else f"{stamp.number}:"
+    typer.echo(
+        f"Next: paint every object in its own colour, then sfc propagate {source} --mask {frame}FILE",
+        err=True,
+    )

@@ -15,6 +15,7 @@ import typer
 from sfc_cli.commands.options import in_options
 from sfc_cli.files import in_bytes
 from sfc_cli.progress import Progress, Silent
+from sfc_cli.wording import counted
 
 SECONDS_BETWEEN_LINES = 10.0
 # Telling of every piece of a transfer would cost more than receiving it.
@@ -260,7 +261,7 @@ def _make_bars(console: Any, unit: str) -> Any:
 def in_units(count: float, unit: str) -> str:
     """Return a number with its unit as people read it."""
     if unit != "bytes":
-        return f"{count:,.0f} {unit}" if isinstance(count, int) else f"{count:.2f} {unit}"
+        return counted(count, unit.removesuffix("s")) if isinstance(count, int) else f"{count:.2f} {unit}"
     return in_bytes(count)
 
 

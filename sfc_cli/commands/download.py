@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sfc_cli.commands.completion import complete_downloads
 from sfc_cli.commands.displays import open_display
-from sfc_cli.commands.options import Checkpoints, Debug, in_options
+from sfc_cli.commands.help_screens import MACHINE, OUTPUT, WHAT
+from sfc_cli.commands.options import KEPT_KEY, Checkpoints, Debug, in_options
 from sfc_cli.errors import NetworkError, SfcError, UsageError
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from sfc_cli.download.storage import Folders
 
 _UNLIMITED_WIDTH = 1000
+_KEPT = "finished files are kept; type the same command to go on where the others stopped"
 
 Names = Annotated[
     list[str] | None,
@@ -26,11 +29,18 @@ Names = Annotated[
         help="fc, crw, moco, simsiam, vfs, pixpro, imagenet, hvc; `all` for all of these; torchvision:NAME, "
         "timm:NAME, dinov2:s …; the data set davis; or a name from `download:` in sfc.yaml.",
         show_default=False,
+        metavar="NAME",
+        autocompletion=complete_downloads,
+        rich_help_panel=WHAT,
     ),
 ]
 DataFolder = Annotated[
     Path | None,
-    typer.Option(help="The folder of data sets. [default: `data` in sfc.yaml, $SFC_DATA or ./data]"),
+    typer.Option(
+        help="The folder of data sets. [default: `data` in sfc.yaml, $SFC_DATA or ./data]",
+        metavar="FOLDER",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 Mirrors = Annotated[
     list[str] | None,
@@ -38,6 +48,7 @@ Mirrors = Annotated[
         metavar="URL",
         envvar="SFC_MIRROR",
         help="Try URL/<file name> before the published addresses. May be repeated.",
+        rich_help_panel=WHAT,
     ),
 ]
 Given = Annotated[
@@ -46,18 +57,25 @@ Given = Annotated[
         "--from",
         metavar="PATH",
         help="Take a file that you fetched by hand, or the files in a folder, and download nothing.",
+        rich_help_panel=WHAT,
     ),
 ]
 Verify = Annotated[
     bool,
     typer.Option(
-        "--verify", help="Check the files that are there and download nothing; with --force, read every byte."
+        "--verify",
+        help="Check the files that are there and download nothing; with --force, read every byte.",
+        rich_help_panel=WHAT,
     ),
 ]
 
 Json = Annotated[
     bool,
-    typer.Option("--json", help="For programs: write progress to standard output, one JSON object a line."),
+    typer.Option(
+        "--json",
+        help="For programs: write progress to standard output, one JSON object a line.",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 
 
@@ -67,15 +85,20 @@ def download(
     checkpoints: Checkpoints = None,
     data: DataFolder = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Download files again even if they are there.")
+        bool,
+        typer.Option("--force", help="Download files again even if they are there.", rich_help_panel=OUTPUT),
     ] = False,
     mirror: Mirrors = None,
     given: Given = None,
     show: Annotated[
-        bool, typer.Option("--list", help="List what can be fetched, and what is there.")
+        bool,
+        typer.Option("--list", help="List what can be fetched, and what is there.", rich_help_panel=WHAT),
     ] = False,
     verify: Verify = False,
-    jobs: Annotated[int, typer.Option(min=1, help="How many files to fetch at a time.")] = 1,
+    jobs: Annotated[
+        int,
+        typer.Option(min=1, help="How many files to fetch at a time.", metavar="N", rich_help_panel=MACHINE),
+    ] = 1,
     json: Json = False,
     debug: Debug = False,  # noqa: ARG001  # its callback remembers it
 ) -> None:
@@ -85,6 +108,7 @@ def download(
     from sfc_cli.download.storage import Folders
     from sfc_cli.settings.locations import checkpoints_folder
 
+    ctx.meta[KEPT_KEY] = lambda: _KEPT
     catalogue = read_catalogue()
     folders = Folders(checkpoints=checkpoints_folder(checkpoints), data=data)
     entries = catalogue.select(names) if names else list(catalogue.entries.values())
@@ -154,7 +178,8 @@ def _carry_out(request: Request, command: object, *, json: bool) -> None:
                 else:
                     typer.echo(f"{entry.name}: {outcome}")
         except KeyboardInterrupt:
-            display.say("stopped; type the same command to continue")
+            if json:
+                display.say(_KEPT)
             raise
     if codes:
         raise typer.Exit(NetworkError.exit_code if NetworkError.exit_code in codes else max(codes))

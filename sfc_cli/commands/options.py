@@ -8,7 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
+from sfc_cli.commands.help_screens import NETWORKS, OUTPUT, WHAT
+
 DEBUG_KEY = "sfc_cli.debug"
+# Where a command leaves a function that says what an interrupt leaves behind.
+KEPT_KEY = "sfc_cli.kept"
 
 
 def _remember_debug(ctx: typer.Context, value: bool) -> bool:
@@ -21,9 +25,12 @@ Debug = Annotated[
     bool,
     typer.Option("--debug", callback=_remember_debug, help="Show Python's traceback when something fails."),
 ]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more details.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more details.", rich_help_panel=OUTPUT)]
 Sequences = Annotated[
-    str | None, typer.Option(help="Only these sequences, separated by commas.", metavar="NAME,NAME")
+    str | None,
+    typer.Option(
+        help="Only these sequences, separated by commas.", metavar="NAME,NAME", rich_help_panel=WHAT
+    ),
 ]
 Resolution = Annotated[
     str | None,
@@ -31,13 +38,16 @@ Resolution = Annotated[
         help="The folder between JPEGImages and the sequences, such as 1080p or Full-Resolution. "
         "[default: 480p, or the only one]",
         metavar="NAME",
+        rich_help_panel=WHAT,
     ),
 ]
 Checkpoints = Annotated[
     Path | None,
     typer.Option(
         help="The folder of checkpoints. "
-        "[default: `checkpoints` in sfc.yaml, $SFC_CHECKPOINTS or ./checkpoints]"
+        "[default: `checkpoints` in sfc.yaml, $SFC_CHECKPOINTS or ./checkpoints]",
+        metavar="FOLDER",
+        rich_help_panel=NETWORKS,
     ),
 ]
 

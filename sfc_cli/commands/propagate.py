@@ -15,6 +15,7 @@ from sfc_cli.settings.propagation import DEFAULT_SIZE, OutputChoice, SettingsCho
 
 if TYPE_CHECKING:
     from sfc_cli.inference.own_video import OwnVideo
+    from sfc_cli.inference.run import Run
 
 # What the lines at the end of a run begin with.
 _LABELS = {
@@ -158,6 +159,8 @@ def propagate(
         if run.ranks.leads:
             for line in (run.describe(), *remarks):
                 progress.say(line)
+        if run.ranks.leads:
+            ctx.meta[options.KEPT_KEY] = run.kept
         choice = OutputChoice(overlay=overlay, cutout=cutout, soft=soft, objects=bool(clip), audio=audio)
         told = progress if json or quiet or not run.ranks.leads else Priced(progress, run)
         run.execute(told, choice, overwrite=overwrite)
@@ -168,6 +171,18 @@ def propagate(
             progress.say("\n".join(lines), **facts)
     if run.ranks.leads and not (json or quiet):
         typer.echo("\n".join(lines))
+        typer.echo(f"Next: {_next_step(run, choice)}", err=True)
+
+
+def _next_step(run: Run, choice: OutputChoice) -> str:
+    """Return what is usually done with the results of a run."""
+    if run.record.video is None:
+        return f"sfc evaluate davis --data {run.record.dataset} --results {run.results.root}"
+    if choice.overlay is None:
+        return "the same command with --overlay adds a film to look at, with --cutout the objects alone"
+    least = run.record.sequences.get(run.sequences[0].name, {}).get("least_sure")
+    frame = least["frame"] if least else "FRAME"
+    return f"paint a frame that went wrong, and add it: --mask {frame}:FILE --overwrite"
 
 
 def _open_video(

@@ -9,6 +9,7 @@ import typer
 
 from sfc_cli.commands import options
 from sfc_cli.commands import propagate_options as own
+from sfc_cli.commands.help_screens import MACHINE, OUTPUT, WHAT
 from sfc_cli.commands.options import Checkpoints, Debug, Verbose
 from sfc_cli.errors import UsageError, require_package
 
@@ -20,6 +21,7 @@ def studio(
             metavar="[CLIP|RESULTS]",
             help="Your video: a video file, a folder of images, a pattern in quotes or several images; or "
             "the results folder of a run over a video, to correct it. [default: the bundled sample]",
+            rich_help_panel=WHAT,
         ),
     ] = None,
     start: own.Start = None,
@@ -32,19 +34,35 @@ def studio(
     checkpoints: Checkpoints = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The folder of results. [default: results/<clip>/studio]"),
+        typer.Option(
+            "--output",
+            "-o",
+            help="The folder of results. [default: results/<clip>/studio]",
+            metavar="FOLDER",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
     device: own.Device = "auto",
     port: Annotated[
-        int, typer.Option(min=0, max=65535, metavar="PORT", help="The port; 0 takes one that is free.")
+        int,
+        typer.Option(
+            min=0,
+            max=65535,
+            metavar="PORT",
+            help="The port; 0 takes one that is free.",
+            rich_help_panel=MACHINE,
+        ),
     ] = 0,
     browser: Annotated[
-        bool, typer.Option("--browser/--no-browser", help="Open the page in your browser.")
+        bool,
+        typer.Option(
+            "--browser/--no-browser", help="Open the page in your browser.", rich_help_panel=MACHINE
+        ),
     ] = True,
     verbose: Verbose = False,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
-    """Paint masks in your browser, watch them propagate, correct them.
+    """Paint masks in your browser, propagate and correct them.
 
     `sfc studio clip.mp4` serves a page on this machine alone: draw a loop around an object and a stroke on
     it, propagate, mend frames that went wrong, export. What it writes is the results folder of

@@ -22,6 +22,7 @@ from sfc_cli.data.sequence_folders import MaskDataset
 from sfc_cli.data.sequence_names import in_short
 from sfc_cli.errors import InputError, SfcError, UsageError
 from sfc_cli.files import inside, is_inside_name
+from sfc_cli.wording import counted
 
 # The released script's names: the video's number in the split, and the frame's in the video.
 _RAW_NAME = re.compile(r"(\d+)_(\d+)_mask\.png")
@@ -143,7 +144,7 @@ def _name_raw_masks(
     for path, (video, frame) in sorted(numbers.items(), key=lambda item: item[1]):
         if video >= len(sequences):
             raise InputError(
-                f"{path} is of video {video}, but the split has {len(sequences)} sequences.",
+                f"{path} is of video {video}, but the split has {counted(len(sequences), 'sequence')}.",
                 "Check `data` and `split`.",
             )
         if video not in stems:

@@ -18,6 +18,7 @@ from sfc_cli.data.sequence_folders import MaskDataset
 from sfc_cli.data.sequence_names import in_short
 from sfc_cli.errors import InputError
 from sfc_cli.files import replacing
+from sfc_cli.wording import counted
 
 Layout = Literal["davis", "youtube-vos"]
 
@@ -71,9 +72,8 @@ def check_submission(
         names = dataset.sequences("all" if layout == "youtube-vos" and split is None else split)
         chosen = _choose(sequences, names, dataset, masks[0].path)
         if len(chosen) < len(masks):
-            remarks.add(
-                f"{len(masks) - len(chosen)} masks were left out: the data set does not ask for them."
-            )
+            left_out = counted(len(masks) - len(chosen), "mask")
+            remarks.add(f"Left out, because the data set does not ask for it: {left_out}.")
     for mask in chosen:
         _require_indexed(mask.path)
     return chosen

@@ -1,4 +1,4 @@
-"""The table of encoders by name, and the strict loader that turns a checkpoint into a network."""
+"""The strict loader that turns a name or a checkpoint into a network."""
 
 from __future__ import annotations
 
@@ -17,90 +17,19 @@ from sfc_cli.core.backbone_weights import cached_file, fill_model, find_weights,
 from sfc_cli.core.backbones import Backbone, build_backbone, make_model
 from sfc_cli.core.checkpoint_files import read_checkpoint
 from sfc_cli.core.checkpoint_layouts import recognise_architecture, recognise_layout
+from sfc_cli.core.encoder_table import ENCODERS, EncoderEntry
 from sfc_cli.core.network_table import MOST_STRIDE, RANDOM, STRIDE, NetworkSpec, find_spec
 from sfc_cli.core.trunk import LAYERS, TRUNK_STRIDES, Padding, Trunk, step_batchnorm_on_zeros
 from sfc_cli.core.weight_checks import refuse_unusable
 from sfc_cli.errors import InputError, UsageError, require_choice
 from sfc_cli.settings.locations import assets_folder
 from sfc_cli.settings.propagation import BatchNormMode
+from sfc_cli.wording import did_you_mean
 
 logger = logging.getLogger(__name__)
 
 RANDOM_SEED = 0
 _SUFFIXES = (".pth", ".pt", ".tar", ".safetensors", ".bin", ".ckpt")
-
-
-@dataclass(frozen=True, kw_only=True)
-class EncoderEntry:
-    """One encoder that has a name.
-
-    Args:
-        architecture: The trunk.
-        file: The checkpoint's file name as published; None for a random or a bundled trunk.
-        layout: The name of the file's layout.
-        download: What ``sfc download`` calls the file.
-        bundled: The name of a file that comes with the package.
-    """
-
-    architecture: str
-    file: str | None = None
-    layout: str | None = None
-    download: str | None = None
-    bundled: str | None = None
-
-    @property
-    def is_published(self) -> bool:
-        """Whether others have published numbers of it."""
-        return self.download is not None
-
-
-ENCODERS: dict[str, EncoderEntry] = {
-    "fine-grained": EncoderEntry(
-        architecture="resnet18", file="pretrained_fc.pth", layout="sfc", download="fc"
-    ),
-    "crw": EncoderEntry(architecture="resnet18", file="pretrained.pth", layout="crw", download="crw"),
-    "mocov1": EncoderEntry(
-        architecture="resnet50", file="moco_v1_200ep_pretrain.pth.tar", layout="moco", download="moco"
-    ),
-    "simsiam": EncoderEntry(
-        architecture="resnet50", file="checkpoint_0099.pth.tar", layout="simsiam", download="simsiam"
-    ),
-    "vfs": EncoderEntry(
-        architecture="resnet50",
-        file="r50_nc_sgd_cos_100e_r5_1xNx2_k400-d7ce3ad0.pth",
-        layout="vfs",
-        download="vfs",
-    ),
-    "pixpro": EncoderEntry(
-        architecture="resnet50",
-        file="pixpro_base_r50_400ep_md5_919c6612.pth",
-        layout="pixpro",
-        download="pixpro",
-    ),
-    "imagenet18": EncoderEntry(
-        architecture="resnet18", file="resnet18-f37072fd.pth", layout="torchvision", download="imagenet"
-    ),
-    "imagenet50": EncoderEntry(
-        architecture="resnet50", file="resnet50-0676ba61.pth", layout="torchvision", download="imagenet"
-    ),
-    # The released code's file; torchvision has replaced it since, with the same weights' successor.
-    "imagenet18-5c106cde": EncoderEntry(
-        architecture="resnet18",
-        file="resnet18-5c106cde.pth",
-        layout="torchvision",
-        download="imagenet18-5c106cde",
-    ),
-    "imagenet50-19c8e357": EncoderEntry(
-        architecture="resnet50",
-        file="resnet50-19c8e357.pth",
-        layout="torchvision",
-        download="imagenet50-19c8e357",
-    ),
-    "hvc": EncoderEntry(architecture="resnet18", file="hvc_ytb.pth", layout="torchvision", download="hvc"),
-    "mini": EncoderEntry(architecture="resnet18", bundled="mini.pth", layout="torchvision"),
-    "random18": EncoderEntry(architecture="resnet18"),
-    "random50": EncoderEntry(architecture="resnet50"),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,8 +127,8 @@ def find_encoder(
             )
         raise UsageError(
             f"No encoder {name!r}: it is neither a name nor a file.",
-            f"Names: {', '.join(ENCODERS)}; torchvision:NAME, timm:NAME, dinov2:s, dinov3:s …; "
-            "or give the path of a .pth file.",
+            f"{did_you_mean(name, ENCODERS)}Names: {', '.join(ENCODERS)}; torchvision:NAME, timm:NAME, "
+            "dinov2:s, dinov3:s …; or give the path of a .pth file.",
         )
     layer, stride = _cut(options.layer, options.stride)
     return EncoderSource(name=name, path=given, layer=layer, stride=stride, key_prefix=options.key_prefix)

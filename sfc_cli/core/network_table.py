@@ -17,6 +17,7 @@ import yaml
 
 from sfc_cli.errors import InputError, UsageError, require_package
 from sfc_cli.settings.locations import assets_folder, read_config
+from sfc_cli.wording import did_you_mean
 
 TABLE_NAME: Final = "networks.yaml"
 CONFIG_KEY: Final = "networks"
@@ -127,7 +128,9 @@ def find_spec(name: str) -> NetworkSpec | None:
     if not colon or source not in SOURCES:
         family = [known for known in table if known.partition(":")[0] == source]
         if colon and family:
-            raise UsageError(f"No network {plain!r}.", f"Names: {', '.join(family)}.")
+            raise UsageError(
+                f"No network {plain!r}.", f"{did_you_mean(plain, family)}Names: {', '.join(family)}."
+            )
         return None
     model, tag = _check_torchvision(model) if source == "torchvision" else _check_timm(model)
     fields = {**shared_fields(f"{source}:{model}"), **fields}

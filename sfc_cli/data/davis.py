@@ -9,6 +9,7 @@ from pathlib import Path
 from sfc_cli.data.sequence_folders import FRAME_SUFFIXES, SequenceFolders, first_of, require_folder
 from sfc_cli.data.sequence_names import choose_sequences, read_list, require_split
 from sfc_cli.errors import InputError
+from sfc_cli.wording import did_you_mean
 
 DEFAULT_RESOLUTION = "480p"
 
@@ -79,7 +80,9 @@ class DavisDataset(SequenceFolders):
         if not path.is_file():
             lists = self.splits()
             hint = (
-                f"Splits there: {', '.join(lists)}." if lists else "Give `data` a folder in the DAVIS layout."
+                f"{did_you_mean(split, lists)}Splits there: {', '.join(lists)}."
+                if lists
+                else "Give `data` a folder in the DAVIS layout."
             )
             raise InputError(f"No split {split!r}: {path} is missing.", hint)
         names = read_list(path)

@@ -8,6 +8,7 @@ from pathlib import Path
 from sfc_cli.data.videos.images import natural_order
 from sfc_cli.errors import InputError
 from sfc_cli.files import inside, require_inside_name
+from sfc_cli.wording import did_you_mean
 
 _MOST_LISTED = 20
 
@@ -36,7 +37,8 @@ def choose_sequences(
         problem = (
             f"No {what} {', '.join(unknown)} in {source}." if unknown else f"`sequences` names no {what}."
         )
-        raise InputError(problem, f"Choose from: {in_short(known)}.")
+        meant = did_you_mean(unknown[0], known) if unknown else ""
+        raise InputError(problem, f"{meant}Choose from: {in_short(known)}.")
     return [name for name in known if name in set(chosen)]
 
 

@@ -16,6 +16,7 @@ from sfc_cli.data.sequence_folders import FRAME_SUFFIXES, SPLITS, SequenceFolder
 from sfc_cli.data.sequence_names import choose_sequences, in_short, read_list, require_split
 from sfc_cli.errors import InputError
 from sfc_cli.files import inside
+from sfc_cli.wording import did_you_mean
 
 logger = logging.getLogger(__name__)
 
@@ -158,8 +159,15 @@ def open_vos(root: Path, split: str | None = None) -> VosDataset | None:
     chosen = first_of([name for name in folders if not name.endswith(ALL_FRAMES)]) if split is None else None
     if chosen is None:
         what = f"No split {split!r} in {root}." if split else f"{root} has several splits."
-        raise InputError(what, f"Splits there: {', '.join(folders)}. Choose one with `split`.")
+        meant = did_you_mean(split or "", folders)
+        raise InputError(what, f"{meant}Splits there: {', '.join(folders)}. Choose one with `split`.")
     return _of_split(root, chosen)
+
+
+def splits_in(root: Path) -> list[str]:
+    """Return the splits of a data set in either layout: lists in ``ImageSets``, and folders."""
+    lists = {path.stem for path in (root / "ImageSets").rglob("*.txt")}
+    return sorted(lists.union(_split_folders(root)))
 
 
 def _split_folders(root: Path) -> list[str]:
@@ -191,7 +199,8 @@ def _of_lists(root: Path, split: str | None) -> VosDataset:
         )
     # A folder that is one split of the set may be named by it.
     if split not in (None, "all", root.resolve().name):
-        hint = f"Splits there: {', '.join(found)}." if found else "Leave `split` out: the folder has none."
+        splits = f"{did_you_mean(split, found)}Splits there: {', '.join(found)}."
+        hint = splits if found else "Leave `split` out: the folder has none."
         raise InputError(f"No split {split!r} in {root}.", hint)
     return whole
 

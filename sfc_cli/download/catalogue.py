@@ -15,6 +15,7 @@ from sfc_cli.download.addresses import check_source
 from sfc_cli.errors import InputError, UsageError
 from sfc_cli.files import is_inside_name
 from sfc_cli.settings.locations import BY_HAND, assets_folder, read_config
+from sfc_cli.wording import did_you_mean
 
 CATALOGUE_NAME = "catalogue.yaml"
 CONFIG_KEY = "download"
@@ -129,7 +130,7 @@ class Catalogue:
         if unknown:
             raise UsageError(
                 f"No download named {', '.join(repr(name) for name in unknown)}.",
-                f"Names: {', '.join(self.names)}.",
+                f"{did_you_mean(unknown[0], self.names)}Names: {', '.join(self.names)}.",
             )
         chosen: list[str] = []
         for name in names:

@@ -19,6 +19,7 @@ from sfc_cli.download.catalogue import Entry
 from sfc_cli.errors import InputError
 from sfc_cli.files import in_bytes, inside
 from sfc_cli.settings.locations import read_config
+from sfc_cli.wording import counted
 
 _BY_HAND = "put there by hand"
 _ALGORITHMS = {"sha256": "SHA-256", "md5": "MD5"}
@@ -263,7 +264,8 @@ def _confirm_data(entry: Entry, folder: Path) -> str:
             frames, annotations = len(dataset.frames(sequence)), len(dataset.annotations(sequence))
             if frames != annotations:
                 raise InputError(
-                    f"Sequence {sequence} in {folder} has {frames} frames, but {annotations} annotations.",
+                    f"Sequence {sequence} in {folder} has {counted(frames, 'frame')}, but "
+                    f"{counted(annotations, 'annotation')}.",
                     hint,
                 )
             count += 1

@@ -20,6 +20,7 @@ from sfc_cli.evaluation.saved_scores import SavedScores, read_saved_scores
 from sfc_cli.evaluation.scoring_protocols import ScoringChoice
 from sfc_cli.files import is_same_or_below, refuse_overwriting, write_text
 from sfc_cli.progress import Progress
+from sfc_cli.wording import did_you_mean
 
 # Each benchmark with the split that is scored if none is named.
 DEFAULT_SPLITS = {"davis": "val", "youtube-vos": "valid", "folder": "all", "jhmdb": "1", "vip": "val"}
@@ -116,7 +117,10 @@ def require_benchmark(name: str) -> None:
         UsageError: If not; the message lists them.
     """
     if name not in DEFAULT_SPLITS:
-        raise UsageError(f"No benchmark {name!r}.", f"Choose one of: {', '.join(DEFAULT_SPLITS)}.")
+        raise UsageError(
+            f"No benchmark {name!r}.",
+            f"{did_you_mean(name, DEFAULT_SPLITS)}Choose one of: {', '.join(DEFAULT_SPLITS)}.",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

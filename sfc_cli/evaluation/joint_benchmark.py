@@ -16,6 +16,7 @@ from sfc_cli.evaluation.measures import Curve
 from sfc_cli.evaluation.report import FrameCurves, JointPlan, Rates
 from sfc_cli.evaluation.sequence_plan import Problems, check_results_folder, record_of
 from sfc_cli.evaluation.whereabouts import did_you_mean, holds_file, holds_folder
+from sfc_cli.wording import counted
 
 THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5)
 # The protocol takes 0.6 of the diagonal of the box around a person's joints as the person's size.
@@ -66,7 +67,7 @@ def evaluate_jhmdb(
             problems.add(
                 "length",
                 name,
-                f"{path} has {len(found)} frames, the annotation {len(truth)}.",
+                f"{path} has {counted(len(found), 'frame')}, the annotation {len(truth)}.",
                 "Propagate the video again.",
             )
             continue

@@ -23,10 +23,11 @@ from sfc_cli.evaluation.page_tables import (
 )
 from sfc_cli.evaluation.page_viewer import downloads, mask_data, rates_data, viewer
 from sfc_cli.evaluation.report import GLOBAL_NAMES, OBJECT_NAMES, Rates, Report
-from sfc_cli.evaluation.tables import counted, counts, missing_note, notes
+from sfc_cli.evaluation.tables import counts, missing_note, notes
 from sfc_cli.files import write_text
 from sfc_cli.settings.locations import assets_folder
 from sfc_cli.version import __version__
+from sfc_cli.wording import counted
 
 _FOLDER = Path(__file__).resolve().parent
 _MEANS = ("J&F-Mean", "J-Mean", "F-Mean")

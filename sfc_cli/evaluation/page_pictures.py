@@ -22,6 +22,7 @@ from sfc_cli.evaluation.measures import Curve
 from sfc_cli.evaluation.report import ObjectScores, Report
 from sfc_cli.evaluation.sequence_plan import SequencePlan
 from sfc_cli.files import inside
+from sfc_cli.wording import counted
 
 # Of each sequence; only the first few sequences are unfolded.
 _MOST_FRAMES = 4
@@ -192,7 +193,7 @@ def curves(scores: ObjectScores) -> str:
         f"{letter} {curve.min():.2f} to {curve.max():.2f}"
         for letter, curve in (("J", scores.region), ("F", scores.boundary))
     )
-    label = escape(f"{scores.name}, {len(scores.frames)} frames: {ranges}")
+    label = escape(f"{scores.name}, {counted(len(scores.frames), 'frame')}: {ranges}")
     middle = _y(0.5)
     return (
         f'<svg viewBox="0 0 {_CURVE_WIDTH} {_CURVE_HEIGHT}" role="img" aria-label="{label}" '

@@ -11,8 +11,9 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 from sfc_cli.data.sequence_names import in_short
-from sfc_cli.errors import UsageError
+from sfc_cli.errors import UsageError, require_choice
 from sfc_cli.evaluation.measures import DEFAULT_BOUND, Bound
+from sfc_cli.wording import did_you_mean
 
 Skip = Literal["first", "last", "given", "gone"]
 Start = Literal["sequence", "truth", "seen"]
@@ -168,14 +169,14 @@ class ScoringChoice:
     stability: bool = False
 
     def __post_init__(self) -> None:
-        if self.scoring_protocol is not None and self.scoring_protocol not in SCORING_PROTOCOLS:
-            raise UsageError(
-                f"`scoring_protocol` {self.scoring_protocol!r} is not known.",
-                f"Choose one of: {', '.join(SCORING_PROTOCOLS)}.",
-            )
+        if self.scoring_protocol is not None:
+            require_choice("scoring_protocol", self.scoring_protocol, tuple(SCORING_PROTOCOLS))
         choices = (*get_args(Skip), "none")
         if wrong := [word for word in self.skip or () if word not in choices]:
-            raise UsageError(f"`skip` {wrong[0]!r} is not known.", f"Choose from: {', '.join(choices)}.")
+            raise UsageError(
+                f"`skip` {wrong[0]!r} is not known.",
+                f"{did_you_mean(wrong[0], choices)}Choose from: {', '.join(choices)}.",
+            )
         if self.skip and "none" in self.skip and len(set(self.skip)) > 1:
             raise UsageError(f"`skip` has none beside {in_short([*self.skip], 3)}.", "Leave one out.")
         if isinstance(self.boundary, str):

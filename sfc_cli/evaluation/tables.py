@@ -10,6 +10,7 @@ from sfc_cli.evaluation.bootstrap import in_words
 from sfc_cli.evaluation.comparison import Comparison, Published, RatesComparison, known_networks
 from sfc_cli.evaluation.report import GLOBAL_NAMES, OBJECT_NAMES, Rates, Report
 from sfc_cli.evaluation.saved_scores import SavedScores
+from sfc_cli.wording import counted
 
 _MOST_LISTED = 5
 
@@ -82,11 +83,6 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
         cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
-
-
-def counted(number: int, word: str) -> str:
-    """Return a number with its noun, ``1 frame`` or ``2,000 frames``."""
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
 def comparison_tables(comparison: Comparison) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from sfc_cli.core.devices import describe_device, require_device_name, resolve_device
-from sfc_cli.core.encoders import ENCODERS, EncoderSource, NetworkOptions, find_encoder, load_source
+from sfc_cli.core.encoder_table import ENCODERS
+from sfc_cli.core.encoders import EncoderSource, NetworkOptions, find_encoder, load_source
 from sfc_cli.core.features import FeatureExtractor
 from sfc_cli.core.manifest import sha256_of
 from sfc_cli.core.network_table import STRIDE

@@ -20,6 +20,7 @@ from sfc_cli.inference.anchors import MaskAnchors
 from sfc_cli.inference.given_masks import FrameMask, GivenMask, find_frames, open_masks, read_masks
 from sfc_cli.inference.propagator import Size
 from sfc_cli.inference.sequences import FirstFrames, FrameSequence, FrameSource, SelectedFrames, scaled
+from sfc_cli.wording import counted
 
 # Of more masks those with the same legend are told of together.
 _MOST_LEGENDS = 3
@@ -45,8 +46,9 @@ class OwnVideo:
         """Return in a few words what the video is."""
         frames = self.sequence.expected
         seen = f", seen at {_pixels(self.sequence.resized)}" if self.sequence.resized else ""
+        length = "an unknown number of frames" if frames is None else counted(frames, "frame")
         return (
-            f"{self.video.source}: {'an unknown number of' if frames is None else frames} frames of "
+            f"{self.video.source}: {length} of "
             f"{_pixels(self.video.size)}, {self.sequence.basis.frames_per_second:.4g} a second{seen}"
         )
 
@@ -70,7 +72,7 @@ class OwnVideo:
                 lines.append(f"{mask.path} {legend}")
             lines += [f"{mask.path}: {remark}" for remark in mask.remarks]
         for line, more in told.values():
-            lines[line] += f" (and so for {more} more masks)" if more else ""
+            lines[line] += f" (and so for {counted(more, 'more mask')})" if more else ""
         kinds = {mask.kind for mask in self.masks}
         shared = set.intersection(*(set(mask.legend) for mask in self.masks))
         if "indexed" in kinds and "colours" in kinds and not shared:
@@ -79,10 +81,9 @@ class OwnVideo:
                 "To correct an earlier result, paint all masks in its colours, or all as indexed files."
             )
         if not self.sequence.both_ways and self.sequence.anchors.first:
-            lines.append(
-                f"{self.sequence.anchors.first} frames before the first mask get none; `both_ways` gives "
-                "them theirs."
-            )
+            before = counted(self.sequence.anchors.first, "frame")
+            verb = "gets" if self.sequence.anchors.first == 1 else "get"
+            lines.append(f"{before} before the first mask {verb} none; `both_ways` gives them theirs.")
         return lines
 
 
@@ -140,7 +141,8 @@ def open_own_video(
     placed = [(index, mask) for index, mask in zip(indices, opened, strict=True) if index is not None]
     ordered = sorted(placed, key=lambda pair: pair[0])
     if len(ordered) < len(opened):
-        given.add(f"{len(opened) - len(ordered)} masks are for frames that are not propagated.")
+        left_out = counted(len(opened) - len(ordered), "mask")
+        given.add(f"Left out, because the frame is not propagated: {left_out}.")
     read = read_masks(
         given,
         [mask for _, mask in ordered],

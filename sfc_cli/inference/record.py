@@ -134,14 +134,16 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """Return where a stored record differs from a run's identity, one phrase a setting."""
     found = []
     if old.get("data") != new["data"]:
-        found.append(f"data {old.get('data')} → {new['data']}")
+        found.append(_change("data", old.get("data"), new["data"]))
     for part in ("clip", "folders"):
         was, becomes = old.get(part) or {}, new.get(part) or {}
-        found += [
-            f"{name} {was.get(name)} → {becomes.get(name)}"
-            for name in sorted({*was, *becomes})
-            if was.get(name) != becomes.get(name)
-        ]
+        for name in sorted({*was, *becomes}):
+            if was.get(name) != becomes.get(name):
+                found += (
+                    _changed_masks(was, becomes)
+                    if name == "masks"
+                    else [_change(name, was.get(name), becomes.get(name))]
+                )
     stored = old.get("settings") or {}
     # Records of earlier versions lack some of it; their `fast` was bfloat16 on a card.
     was_half = stored.get("precision") == "fast" and old.get("device") != "cpu"
@@ -150,11 +152,35 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     old_settings = {**usual, **stored}
     for name, value in new["settings"].items():
         if old_settings.get(name) != value:
-            found.append(f"{name} {old_settings.get(name)} → {value}")
+            found.append(_change(name, old_settings.get(name), value))
     if old.get("checkpoints") != new["checkpoints"] and not any(
         phrase.startswith(("fc ", "semantic ")) for phrase in found
     ):
         found.append("another checkpoint under the same name")
+    return found
+
+
+def _change(name: str, was: object, becomes: object) -> str:
+    """Return in words how a value differs."""
+    before, after = (
+        "none" if value is None else ("no", "yes")[value] if isinstance(value, bool) else value
+        for value in (was, becomes)
+    )
+    return f"{name.replace('_', ' ') if isinstance(becomes, bool) else name} {before} → {after}"
+
+
+def _changed_masks(was: dict[str, Any], becomes: dict[str, Any]) -> list[str]:
+    """Return in words how the masks of a video differ, which a record knows by frame and sum."""
+    before, after = (
+        {int(index): digest for index, digest in (mask.split(":", 1) for mask in video.get("masks") or ())}
+        for video in (was, becomes)
+    )
+    # Masks count the frames that are taken.
+    taken = " of those taken" if becomes.get("start") or becomes.get("every") else ""
+    found = []
+    for index in sorted(index for index in {*before, *after} if before.get(index) != after.get(index)):
+        kind = "another" if index in before and index in after else "no" if index in before else "a further"
+        found.append(f"{kind} mask for frame {index}{taken}")
     return found
 
 

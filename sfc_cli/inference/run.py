@@ -28,6 +28,7 @@ from sfc_cli.inference.sequence_run import SequenceRun, Steps
 from sfc_cli.inference.sequences import FrameSequence, share_of
 from sfc_cli.progress import Progress
 from sfc_cli.settings.propagation import MASKS_ALONE, OutputChoice
+from sfc_cli.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ class Run:
         propagator = _load(found, listed, ranks)
         return cls(
             sequences=listed,
-            subject=f"{data.name}: {len(listed)} sequences, {frames} frames",
+            subject=f"{data.name}: {counted(len(listed), 'sequence')}, {counted(frames, 'frame')}",
             results=ResultsFolder(output or default_output(data.name, found.names, found.protocol)),
             record=found.record(
                 propagator,
@@ -130,6 +131,15 @@ class Run:
     def describe(self) -> str:
         """Return in one line what will be done."""
         return self.record.describe(self.subject)
+
+    def kept(self) -> str:
+        """Return in one line what an interrupt leaves behind, and how to go on."""
+        masks = [path for one in self.sequences for path in self.results.masks(one.name).glob("[!.]*.png")]
+        what = (
+            f"{counted(len(masks), 'mask')} kept in {self.results.root}" if masks else "no mask is done yet"
+        )
+        again = " (the unfinished sequence begins again)" if self.record.settings.long_memory else ""
+        return f"{what}; to go on{again}, type the same command without `overwrite`"
 
     def execute(
         self,
@@ -253,7 +263,7 @@ class Run:
         self, progress: Progress, complete: list[SequenceRun], todo: list[SequenceRun]
     ) -> list[InputError]:
         if complete:
-            what = "1 sequence is" if len(complete) == 1 else f"{len(complete)} sequences are"
+            what = f"{counted(len(complete), 'sequence')} {'is' if len(complete) == 1 else 'are'}"
             progress.say(
                 f"{what} complete already (`overwrite` does it all again)",
                 complete=[run.name for run in complete],

@@ -32,6 +32,7 @@ from sfc_cli.inference.sequences import FrameSequence
 from sfc_cli.inference.streams import SequenceStream, Stamped
 from sfc_cli.progress import Progress
 from sfc_cli.settings.propagation import OutputChoice
+from sfc_cli.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -207,7 +208,7 @@ class SequenceRun:
                 self.progress.say(text, part=self.name, **facts)
 
     def _finish(self, count: int, new: int, seconds: float) -> None:
-        text = f"done, {count} frames in {seconds:.1f} s, {new / seconds:.2f} frames/s"
+        text = f"done, {counted(count, 'frame')} in {seconds:.1f} s, {new / seconds:.2f} frames/s"
         self.progress.finish(self.name, text, frames=count, seconds=round(seconds, 3))
 
     def _warn_of_small_objects(self, propagator: VideoPropagator) -> None:

@@ -26,6 +26,7 @@ from sfc_cli.inference.anchors import Anchors, JointAnchors, MaskAnchors
 from sfc_cli.inference.concurrency import in_threads
 from sfc_cli.inference.first_annotations import find_given_masks
 from sfc_cli.inference.propagator import Size
+from sfc_cli.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -330,7 +331,7 @@ def list_masked(
     if late:
         logger.warning(
             "%s without an object in the first frame (%s): frames before the first object get no mask",
-            "1 sequence" if len(late) == 1 else f"{len(late)} sequences",
+            counted(len(late), "sequence"),
             in_short(late, _MOST_NAMED),
         )
     return sequences

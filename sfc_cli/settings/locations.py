@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sfc_cli.errors import InputError, UsageError
+from sfc_cli.wording import did_you_mean
 
 CONFIG_NAME = "sfc.yaml"
 SAMPLE_NAME = "sample"
@@ -120,16 +121,29 @@ def find_data(name: str, *, next_step: str = "") -> Path:
         if folder.is_dir():
             return folder
     folders = ", ".join(str(folder) for folder in tried)
-    hint = next_step or (
-        f"Get it by hand from {BY_HAND[name]}, and unpack it there or name its folder in sfc.yaml."
-        if name in BY_HAND
-        else "Type `sfc download davis`, or give the folder as `data`."
-        if name == "davis"
-        else f"Give the folder as `data`, or add `data: {{{name}: /path}}` to sfc.yaml."
-        if _is_name(name)
-        else "Check the path."
-    )
-    raise InputError(f"No data set {name!r}: looked in {folders}{in_config}.", hint)
+    raise InputError(f"No data set {name!r}: looked in {folders}{in_config}.", next_step or _next_step(name))
+
+
+def _next_step(name: str) -> str:
+    """Return what to do where a data set of this name or path is missing."""
+    if name in BY_HAND:
+        return f"Get it by hand from {BY_HAND[name]}, and unpack it there or name its folder in sfc.yaml."
+    if name == DEFAULT_DATA:
+        return f"Type `sfc download {name}`, or give the folder as `data`."
+    if not _is_name(name):
+        return "Check the path."
+    meant = did_you_mean(name, {*known_data(), *BY_HAND})
+    return f"{meant}Give the folder as `data`, or add `data: {{{name}: /path}}` to sfc.yaml."
+
+
+def known_data() -> list[str]:
+    """Return the names of the data sets that are here: bundled, in sfc.yaml, ``$SFC_DATA`` or ``./data``."""
+    found = {SAMPLE_NAME, DEFAULT_DATA, *map(str, read_config().get("data") or {})}
+    for folder in (os.environ.get("SFC_DATA"), "data"):
+        if folder and Path(folder).expanduser().is_dir():
+            inside = Path(folder).expanduser().iterdir()
+            found.update(path.name for path in inside if path.is_dir() and path.name[0] != ".")
+    return sorted(found)
 
 
 def _is_name(text: str) -> bool:

@@ -28,6 +28,7 @@ from sfc_cli.evaluation.workers import available_cores
 from sfc_cli.settings.pretraining import PretrainingSettings
 from sfc_cli.training.failures import LostProcessError
 from sfc_cli.training.stopping import leave_signals_to_parent
+from sfc_cli.wording import counted
 
 # Separates the stream of frame draws from that of crops, which use the same seed.
 _FRAMES, _CROPS = 0, 1
@@ -77,7 +78,7 @@ class Plan:
         self.steps_per_epoch = frames // self.frames_per_step
         if self.steps_per_epoch == 0:
             raise UsageError(
-                f"An epoch has {frames} frames, fewer than the {self.frames_per_step} of one step "
+                f"An epoch has {counted(frames, 'frame')}, fewer than the {self.frames_per_step} of one step "
                 f"(`batch_size` {settings.batch_size} × `accumulate` {settings.accumulate} "
                 f"× {world} processes).",
                 "Lower `batch_size`, raise `frames_per_video`, or give more data.",

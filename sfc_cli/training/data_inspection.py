@@ -11,6 +11,7 @@ from sfc_cli.data.frame_index import PUBLISHED_VIDEOS, FrameIndex, Video
 from sfc_cli.errors import InputError
 from sfc_cli.progress import Progress
 from sfc_cli.settings.pretraining import PretrainingSettings
+from sfc_cli.wording import counted
 
 _FEW_VIDEOS = 0.9
 _LISTED = 5
@@ -24,7 +25,7 @@ def inspect_data(index: FrameIndex, settings: PretrainingSettings, progress: Pro
     """
     if len(index.unreadable) > settings.max_unreadable:
         raise InputError(
-            f"{len(index.unreadable)} files below {index.root} cannot be read, more than the "
+            f"{counted(len(index.unreadable), 'file')} below {index.root} cannot be read, more than the "
             f"{settings.max_unreadable} of `max_unreadable`: {_few_unreadable(index)}.",
             "Repair the data set, or raise the limit.",
         )
@@ -66,7 +67,9 @@ def warnings_about(index: FrameIndex, crop_size: int) -> list[str]:
             "training set: is the copy complete?"
         )
     if index.unreadable:
-        found.append(f"Skipped {len(index.unreadable)} unreadable files: {_few_unreadable(index)}.")
+        found.append(
+            f"Skipped {counted(len(index.unreadable), 'unreadable file')}: {_few_unreadable(index)}."
+        )
     small = _count_small(index, crop_size)
     if small > index.frame_count / 2:
         found.append(

@@ -29,6 +29,7 @@ from sfc_cli.training.saving import Saver
 from sfc_cli.training.schedule import learning_rate_at
 from sfc_cli.training.stepping import Stepper, sum_over_ranks
 from sfc_cli.training.stopping import StopRequest
+from sfc_cli.wording import counted
 
 Ending = Literal["finished", "steps", "signal"]
 
@@ -264,7 +265,7 @@ class Training:
                 self._note(f"skipped: {why}")
         if len(self._unreadable) > self.settings.max_unreadable:
             raise InputError(
-                f"{len(self._unreadable)} files could not be read, more than the "
+                f"{counted(len(self._unreadable), 'file')} could not be read, more than the "
                 f"{self.settings.max_unreadable} of `max_unreadable`; the last: {why}",
                 "Repair the data set, or raise the limit.",
             )

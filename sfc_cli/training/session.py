@@ -36,6 +36,7 @@ from sfc_cli.training.quick_check import quick_check
 from sfc_cli.training.stepping import leader_first, resolve_precision, restarted_by_torchrun
 from sfc_cli.training.validation import Validation
 from sfc_cli.version import __version__
+from sfc_cli.wording import counted
 
 
 class OutOfMemoryError(SfcError):
@@ -171,8 +172,9 @@ def _announcement(training: Training, ranks: Ranks, device: torch.device) -> str
     return (
         f"{settings.arch} on {ranks.world} × {device.type}, {training.stepper.precision}: effective "
         f"batch {plan.frames_per_step} ({settings.batch_size} × {settings.accumulate} accumulated × "
-        f"{ranks.world} processes), learning rate {settings.learning_rate:g}, {plan.steps_per_epoch:,} "
-        f"steps an epoch, {plan.total_steps:,} in all, {training.workers} workers a process"
+        f"{counted(ranks.world, 'process')}), learning rate {settings.learning_rate:g}, "
+        f"{plan.steps_per_epoch:,} steps an epoch, {plan.total_steps:,} in all, "
+        f"{counted(training.workers, 'worker')} a process"
     )
 
 

@@ -261,14 +261,14 @@ def test_convert__raw_masks_without_a_whole_video(make_davis: MakeDavis) -> None
         path.unlink()
     result = _convert("raw", "out", "--data", data)
     assert result.stderr == "warning: 2 of the split's 3 sequences have no mask: a, c.\n"
-    assert result.stdout == "2 masks of 1 sequences: out\n"
+    assert result.stdout == "2 masks of 1 sequence: out\n"
 
 
 def test_convert__raw_masks_of_another_split(make_davis: MakeDavis) -> None:
     data = make_davis({"a": 2, "b": 2})
     _write_raw(data, Path("raw"))
     (data / "ImageSets" / "2017" / "val.txt").write_text("a\n")
-    _refuse(_run("raw", "out", "--data", data), 3, "raw/1_0_mask.png", "1 sequences")
+    _refuse(_run("raw", "out", "--data", data), 3, "raw/1_0_mask.png", "1 sequence.")
     (data / "ImageSets" / "2017" / "val.txt").write_text("a\nb\n")
     (data / "JPEGImages" / "480p" / "b" / "00001.jpg").unlink()
     _refuse(_run("raw", "out", "--data", data), 3, "raw/1_1_mask.png", "has 1 frames")

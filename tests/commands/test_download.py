@@ -306,7 +306,7 @@ def test_download__from_another_file_than_at_first(sfc: Command, right: bytes) -
         ),
         (["fc", "--jobs", "0"], 2, "--jobs"),
         ([], 2, "Say what to download. Names: fc, crw, moco, simsiam, vfs, pixpro, imagenet18"),
-        (["mocco"], 2, "No download named 'mocco'. Names: fc, crw"),
+        (["mocco"], 2, "No download named 'mocco'. Did you mean moco? Names: fc, crw"),
     ],
 )
 def test_download__usage(sfc: Command, arguments: list[str], code: int, message: str) -> None:
@@ -389,7 +389,7 @@ def test_download__davis(sfc: Command) -> None:
     Path("data/davis/Annotations/480p/bear/00001.png").unlink()
     sfc("davis", "--verify")
     assert sfc.code == 3
-    assert "Sequence bear in data/davis has 2 frames, but 1 annotations" in sfc.err
+    assert "Sequence bear in data/davis has 2 frames, but 1 annotation." in sfc.err
 
 
 def test_download__davis_goes_where_it_will_be_found(sfc: Command) -> None:

@@ -526,7 +526,11 @@ def test_propagate__interrupted_by_the_user(make_davis: MakeDavis, monkeypatch: 
         patch.setattr(sequences, "read_frame", read)
         result = _run("--data", data, "--fc", "random18", "-o", "out")
     assert result.exit_code == 130
-    assert "interrupted; finished files are kept" in result.stderr
+    kept = len(list(Path("out").rglob("*.png")))
+    assert (
+        f"interrupted; {kept} masks kept in out; to go on, type the same command without --overw"
+        in result.stderr
+    )
     assert len(list(Path("out/first").glob("*.png"))) == 4
     _propagate(data, "out")
     assert _masks(Path("out")) == _masks(Path("whole"))

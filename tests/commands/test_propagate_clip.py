@@ -170,7 +170,7 @@ def test_clip__a_mask_on_a_later_frame(shots: Path) -> None:
     assert "5 frames before the first mask get none" in result.stderr
     forwards = _masks("shots")
     result = _run(shots, "--mask", f"5:{late}", "--both-ways", "--output", "out")
-    _refuse(result, 2, "both_ways False → True")
+    _refuse(result, 2, "both ways no → yes")
     _propagate(shots, "--mask", f"5:{late}", "--both-ways", "--overwrite")
     both = _masks("shots")
     assert len(both) == FRAMES

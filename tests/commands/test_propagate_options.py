@@ -1,8 +1,11 @@
 """``--overlay`` and ``--cutout`` with and without a word, wherever they stand."""
 
+from pathlib import Path
+
 import pytest
 
-from sfc_cli.commands.propagate_options import with_values
+from sfc_cli.commands.optional_values import with_values
+from sfc_cli.errors import UsageError
 
 
 @pytest.mark.parametrize(
@@ -31,3 +34,20 @@ def test_with_values__bare_means_the_default(typed: str, read: str) -> None:
     words = typed.split()
     assert with_values(words) == read.split()
     assert words == typed.split()
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("--overlay vide", "video"), ("clip.mp4 --overlay giff --soft", "gif"), ("--cutout Prores", "prores")],
+)
+def test_with_values__mistyped(typed: str, meant: str) -> None:
+    with pytest.raises(UsageError, match=f"is not known. Did you mean {meant}?"):
+        with_values(typed.split())
+
+
+def test_with_values__a_video_called_nearly_as_a_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "videos").mkdir()
+    assert with_values(["--overlay", "videos"]) == ["--overlay", "video", "videos"]

@@ -102,7 +102,7 @@ def test_zip__leaves_out_what_is_not_asked_for(make_results: MakeResults) -> Non
     (data / "ImageSets" / "2017" / "test-dev.txt").write_text("second\n")
     write_mask(results / "second" / "00009.png", truth["second/00000"])
     done = _submit(results, data, split="test-dev")
-    assert done.remarks == ("5 masks were left out: the data set does not ask for them.",)
+    assert done.remarks == ("Left out, because the data set does not ask for it: 5 masks.",)
     require_same(_stored(), {name: ids for name, ids in truth.items() if name.startswith("second")})
 
 

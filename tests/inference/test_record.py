@@ -41,7 +41,7 @@ def test_record__survives_its_file(tmp_path: Path) -> None:
     ("change", "said"),
     [
         ({"settings": PRESETS["single"]}, ["top_k 15 → 10", "radius 15.0 → 12.0", "temperature 0.1 → 0.05"]),
-        ({"semantic": None}, ["semantic mocov1 → None"]),
+        ({"semantic": None}, ["semantic mocov1 → none"]),
         ({"precision": "fast"}, ["precision exact → fast"]),
         # The same word on another processor.
         ({"data_type": "bfloat16"}, ["data_type float32 → bfloat16"]),
@@ -108,3 +108,28 @@ def test_open_results__same_settings_keep_what_other_runs_planned(tmp_path: Path
     open_results(ResultsFolder(output), _record_of(tmp_path), ["b"], overwrite=True)
     assert (output / "a" / "00000.png").exists()
     assert json.loads((output / "run.json").read_text())["planned"] == ["a", "b"]
+
+
+def _video(*masks: str, **more: object) -> dict[str, object]:
+    return {"path": "clip.mp4", "masks": list(masks), "both_ways": False, **more}
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "found"),
+    [
+        (_video("0:ff86"), _video("0:2962"), ["another mask for frame 0"]),
+        (_video("0:ff86"), _video("0:ff86", "57:1234"), ["a further mask for frame 57"]),
+        (_video("0:ff86", "57:1234"), _video("0:ff86"), ["no mask for frame 57"]),
+        (_video("0:ff86"), _video("3:ff86"), ["no mask for frame 0", "a further mask for frame 3"]),
+        (
+            _video("0:ff86", start="frame 9"),
+            _video("0:2962", start="frame 9"),
+            ["another mask for frame 0 of those taken"],
+        ),
+        (_video("0:ff86", end=None), _video("0:ff86", end="frame 5"), ["end none → frame 5"]),
+        (_video("0:ff86"), {**_video("0:ff86"), "both_ways": True}, ["both ways no → yes"]),
+    ],
+)
+def test_differences__of_videos_in_words(was: dict, becomes: dict, found: list[str]) -> None:
+    same = {"data": "clip.mp4", "settings": {}, "checkpoints": {}}
+    assert differences({**same, "clip": was}, {**same, "clip": becomes}) == found

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from sfc_cli.core.propagation.matching import Matcher, Votes, reach, slot_of, within_radius
 from sfc_cli.settings.propagation import PropagationSettings, VotePrecision
+from sfc_cli.wording import counted
 
 MAX_TOP_K: Final = 32
 MAX_CHANNELS: Final = 2048
@@ -147,7 +148,7 @@ def why_not_fused(first: Tensor, settings: PropagationSettings) -> str | None:
     if channels > MAX_CHANNELS:
         return f"{channels} channels are more than {MAX_CHANNELS}"
     if (settings.context_frames + 1) * height * width > _INT32:
-        return f"{settings.context_frames} frames of {height}×{width} cells are too many"
+        return f"{counted(settings.context_frames, 'frame')} of {height}×{width} cells are too many"
     return None
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sfc_cli.data.frames import Frame
 from sfc_cli.errors import InputError, UsageError
+from sfc_cli.wording import counted
 
 # Containers keep times in ticks, often of a millisecond: a difference of half a tick means nothing.
 TOLERANCE = 0.0005
@@ -158,9 +159,9 @@ class Selection:
         # The last frame is taken to be shown for as long as the others are on average.
         seconds = last.seconds + last.seconds / max(1, last.number)
         return InputError(
-            f"`start` ({self.start}) is past the end of {video}, which has {last.number + 1} frames "
-            f"({seconds:.2f} s).",
-            "Choose an earlier start; frames count from 0.",
+            f"`start` ({self.start}) is past the end of {video}, which has "
+            f"{counted(last.number + 1, 'frame')} ({seconds:.2f} s).",
+            f"Frames count from 0: the last one is {last.number} ({last.seconds:.2f} s).",
         )
 
 

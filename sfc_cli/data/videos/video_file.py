@@ -15,6 +15,7 @@ from sfc_cli.data.videos.decoder import Decoded, Decoder, NoPicturesError
 from sfc_cli.data.videos.selection import ALL_FRAMES, FrameStamp, Selection, Video, VideoFrame, as_time
 from sfc_cli.data.videos.true_colours import RgbConverter, Turn, hdr_name, turn_of, why_not_converted
 from sfc_cli.errors import InputError
+from sfc_cli.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -242,7 +243,7 @@ def _damage(decoder: Decoder, count: int, last: float, rate: float) -> str:
     """Return in words what a pass to the end has found missing; nothing if it found all."""
     announced, end = decoder.announced, decoder.end
     if decoder.kind.startswith(_COUNTED) and announced and decoder.packets < announced:
-        return f"announces {announced} frames, {count} could be decoded"
+        return f"announces {counted(announced, 'frame')}, {count} could be decoded"
     if decoder.damaged:
         return f"has {decoder.damaged} parts that could not be decoded"
     if end is not None and last + 1 / rate + max(_MOST_MISSING_SECONDS, 0.02 * end) < end:
