@@ -109,7 +109,7 @@ def test_pretrain__reads_its_defaults_from_the_settings() -> None:
 def test_pretrain__accepts_an_earlier_name_of_an_option(tmp_path: Path) -> None:
     write_frames(tmp_path / "set" / "a")
     line = one_line(pretrain("--data", tmp_path / "set", *TINY, "--clips-per-video", "1"), 2)
-    assert "An epoch has 1 frames" in line
+    assert "An epoch has 1 frame, fewer" in line
     assert "raise --frames-per-video" in line
 
 
@@ -201,7 +201,7 @@ def test_pretrain__skips_and_lists_unreadable_images_up_to_the_limit(tmp_path: P
     (folder / "00000.jpg").write_bytes(b"no picture")
     result = pretrain("--data", tmp_path / "set", *TINY, "--steps", "1")
     assert result.exit_code == 0, result.output
-    assert "Skipped 1 unreadable files: a/00000.jpg (not an image)" in result.output
+    assert "Skipped 1 unreadable file: a/00000.jpg (not an image)" in result.output
     line = one_line(pretrain("--data", tmp_path / "set", *TINY, "-o", "x", "--max-unreadable", "0"), 3)
     assert "more than the 0 of --max-unreadable: a/00000.jpg" in line
 

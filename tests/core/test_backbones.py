@@ -145,7 +145,7 @@ def test_features__blind_networks_are_refused_at_the_first_frame() -> None:
         ("timm:resnet10t.nope", {}, r"no weights 'nope' for resnet10t. Weights: c3_in1k"),
         ("torchvision:resnet51", {}, r"no model 'resnet51'. Models: resnet50"),
         ("torchvision:resnet50.IMAGENET1K_V9", {}, r"Weights: IMAGENET1K_V1, IMAGENET1K_V2"),
-        ("dinov3:huge", {}, r"No network 'dinov3:huge'. Names: dinov3:s"),
+        ("dinov3:huge", {}, r"No network 'dinov3:huge'. Did you mean dinov3:s\? Names: dinov3:s"),
         (
             "timm:test_vit",
             {"layer": "99"},

@@ -78,7 +78,7 @@ def test_download__interrupted_then_continued(
     assert first.returncode == (130 if sign == signal.SIGINT else -signal.SIGKILL)
     assert out == ""
     assert "Traceback" not in err
-    assert ("type the same command to continue" in err) == (sign == signal.SIGINT)
+    assert ("type the same command to go on" in err) == (sign == signal.SIGINT)
     assert not (tmp_path / "data" / "davis").exists()
 
     second = start()
