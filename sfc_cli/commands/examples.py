@@ -17,7 +17,7 @@ EXAMPLES = {
         sfc propagate 'shots/*.jpg' --mask mask.png --fps 12 --overlay gif
         sfc propagate --data sample --protocol published
         sfc propagate --fc fine-grained --semantic mocov1
-        sfc propagate --data FRAMES --annotations MASKS -o out
+        sfc propagate --data FRAMES --annotations MASKS -o new
         """,
     "studio": """
         sfc studio
