@@ -35,6 +35,11 @@ def mask_of(number: int, *objects: int) -> Ids:
     return np.where(np.isin(ids, objects), ids, 0).astype(np.uint8) if objects else ids
 
 
+def overlap(found: Ids, truth: Ids) -> float:
+    """Return the share of the objects' pixels, found or true, that agree."""
+    return float(((found == truth) & (truth > 0)).sum() / ((found > 0) | (truth > 0)).sum())
+
+
 def write_mask_of(path: Path, number: int, *objects: int) -> Path:
     """Write such a mask as an indexed PNG."""
     write_mask(path, mask_of(number, *objects))

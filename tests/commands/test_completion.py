@@ -32,15 +32,13 @@ def _offered(line: str, folder: Path) -> list[str]:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SFC_DATA", str(tmp_path / "sets"))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    (tmp_path / "sets" / "mine" / "ImageSets" / "2017").mkdir(parents=True)
-    (tmp_path / "sets" / "mine" / "ImageSets" / "2017" / "train.txt").touch()
-    (tmp_path / "sets" / "mine" / "valid" / "JPEGImages").mkdir(parents=True)
-    (tmp_path / "sfc.yaml").write_text(yaml.safe_dump({"data": {"moves": "elsewhere"}}))
-    return tmp_path
+def home(work: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SFC_DATA", str(work / "sets"))
+    (work / "sets" / "mine" / "ImageSets" / "2017").mkdir(parents=True)
+    (work / "sets" / "mine" / "ImageSets" / "2017" / "train.txt").touch()
+    (work / "sets" / "mine" / "valid" / "JPEGImages").mkdir(parents=True)
+    (work / "sfc.yaml").write_text(yaml.safe_dump({"data": {"moves": "elsewhere"}}))
+    return work
 
 
 def test_complete__through_the_shell(home: Path) -> None:

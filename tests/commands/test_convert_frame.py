@@ -4,20 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from sfc_cli.data.frames import read_frame
-from sfc_cli.main import app
 from tests.commands.footage import make_frames, read_video, write_images, write_video
-
-
-@pytest.fixture(autouse=True)
-def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+from tests.commands.running import refused, run
 
 
 def _convert(*arguments: object) -> Result:
-    return CliRunner().invoke(app, ["convert", *map(str, arguments), "--to", "frame"])
+    return run("convert", *arguments, "--to", "frame")
 
 
 @pytest.mark.parametrize(("at", "number"), [((), 0), (("--at", "4"), 4), (("--at", "0.45s"), 5)])
@@ -51,14 +46,10 @@ def test_frame__of_images() -> None:
 def test_frame__refusals(arguments: tuple[str, ...], code: int, said: str) -> None:
     write_images(Path("shots"), make_frames(3))
     before = Path("shots/00001.png").read_bytes()
-    result = _convert(*arguments)
-    assert result.exit_code == code, result.output
-    assert said in result.stderr
+    refused(_convert(*arguments), code, said)
     assert not Path("frame.png").exists()
     assert Path("shots/00001.png").read_bytes() == before
 
 
 def test_at__is_for_frames_alone() -> None:
-    result = CliRunner().invoke(app, ["convert", "in", "out", "--at", "3"])
-    assert result.exit_code == 2
-    assert "--to frame" in result.stderr
+    refused(run("convert", "in", "out", "--at", "3"), 2, "--to frame")

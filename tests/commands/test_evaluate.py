@@ -4,20 +4,19 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from typer.testing import Result
 
 from sfc_cli.data.jhmdb import write_joints
 from sfc_cli.data.masks import read_ids, write_mask
 from sfc_cli.data.results import ResultsFolder
-from sfc_cli.main import app
+from tests.commands.running import run
 
 
-def sfc(*arguments: object) -> Any:
-    return CliRunner().invoke(app, ["evaluate", *map(str, arguments)])
+def sfc(*arguments: object) -> Result:
+    return run("evaluate", *arguments)
 
 
 @pytest.fixture

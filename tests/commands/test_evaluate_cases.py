@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import Result
 
-from sfc_cli.main import app
+from tests.commands.running import run
 from tests.conftest import SHARED
 
 CASES = SHARED / "cases" / "evaluation"
@@ -34,9 +33,8 @@ OUTCOMES = {
 }  # fmt: skip
 
 
-def evaluate(data: Path, results: Path, *options: str) -> Any:
-    arguments = ["evaluate", "davis", "--data", str(data), "--results", str(results), *options]
-    return CliRunner().invoke(app, arguments)
+def evaluate(data: Path, results: Path, *options: str) -> Result:
+    return run("evaluate", "davis", "--data", data, "--results", results, *options)
 
 
 def test_evaluate__every_case_has_an_outcome() -> None:

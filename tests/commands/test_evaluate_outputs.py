@@ -13,18 +13,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from typer.testing import Result
 
 from sfc_cli.data.jhmdb import write_joints
 from sfc_cli.data.masks import read_ids, write_mask
 from sfc_cli.data.results import ResultsFolder
-from sfc_cli.main import app
+from tests.commands.running import run
 
 MASK_OPTIONS = ("--json", "--csv", "--per-frame", "--report")
 
 
-def sfc(*arguments: object) -> Any:
-    return CliRunner().invoke(app, ["evaluate", *map(str, arguments)])
+def sfc(*arguments: object) -> Result:
+    return run("evaluate", *arguments)
 
 
 def content_of(*folders: Path) -> dict[str, bytes]:

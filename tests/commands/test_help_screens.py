@@ -4,22 +4,21 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from typer.main import get_command
-from typer.testing import CliRunner
 
 from sfc_cli.commands.examples import EXAMPLES
 from sfc_cli.commands.help_screens import PANELS
 from sfc_cli.main import app
+from tests.commands.running import refused, run
 
 COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
 
 
 def _help(name: str) -> str:
     # In 80 columns, whatever the environment says.
-    return CliRunner().invoke(app, [name, "--help"]).stdout
+    return run(name, "--help").stdout
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -79,7 +78,7 @@ def test_help__examples_are_shown_as_they_are_typed(name: str) -> None:
 
 
 def test_help__of_sfc_itself_has_examples() -> None:
-    text = CliRunner().invoke(app, ["--help"]).stdout
+    text = run("--help").stdout
     assert "\nExamples:\n  sfc propagate --data sample" in text
     assert list(COMMANDS) == re.findall(r"^  (\w+)  +[A-Z]", text.split("\nCommands:\n")[1], re.MULTILINE)
 
@@ -100,8 +99,7 @@ def test_help__loads_nothing_heavy(arguments: list[str]) -> None:
     assert done.stderr.strip() == "[]"
 
 
-def test_overlay__mistyped_is_no_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(app, ["propagate", "clip.mp4", "--mask", "mask.png", "--overlay", "vide"])
-    assert result.exit_code == 2
-    assert result.stderr.startswith("error: --overlay vide is not known. Did you mean video?")
+def test_overlay__mistyped_is_no_video() -> None:
+    result = run("propagate", "clip.mp4", "--mask", "mask.png", "--overlay", "vide")
+    line = refused(result, 2, "error: --overlay vide is not known. Did you mean video?")
+    assert result.stderr.startswith(line), "nothing is said before"

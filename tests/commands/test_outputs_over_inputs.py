@@ -8,11 +8,9 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 import yaml
 
 from sfc_cli.settings.locations import assets_folder
@@ -23,21 +21,6 @@ TRAINING = (
     "--steps", "1", "--batch-size", "2", "--crop-size", "32", "--last-layer", "layer3", "--workers", "0",
     "--hidden-channels", "8", "--out-channels", "4", "--check-every", "0", "--device", "cpu",
 )  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Work in an empty folder, on one thread."""
-    for variable in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
-        monkeypatch.setenv(variable, str(tmp_path / "home"))
-    for variable in ("SFC_DATA", "SFC_CHECKPOINTS", "SFC_MIRROR"):
-        monkeypatch.delenv(variable, raising=False)
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield tmp_path / "work"
-    torch.set_num_threads(threads)
 
 
 def move_and_link(path: str | Path, target: str | Path) -> None:

@@ -17,14 +17,13 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from typer.testing import CliRunner
 
 from sfc_cli.core.checkpoint_files import read_checkpoint
 from sfc_cli.data.frame_index import index_frames
-from sfc_cli.main import app
 from sfc_cli.settings.pretraining import PretrainingSettings
 from sfc_cli.training.loop import Training
 from sfc_cli.training.metrics import MetricsFile
+from tests.commands.running import refused, run
 
 EPOCHS = 20
 TINY = [
@@ -42,13 +41,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(autouse=True)
-def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def _programs_on_one_core(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture
@@ -115,11 +109,8 @@ def test_pretrain__loses_nothing_when_its_whole_group_is_signalled(
 ) -> None:
     process = start(random.randint(1, 6))
     # Another training finds the folder taken.
-    second = CliRunner().invoke(
-        app, ["pretrain", "--data", str(frames), "-o", str(tmp_path / "out"), *TINY, "--resume"]
-    )
-    assert second.exit_code == 2
-    assert "Another training is using" in second.output
+    second = run("pretrain", "--data", frames, "-o", tmp_path / "out", *TINY, "--resume")
+    refused(second, 2, "Another training is using")
     # As `timeout` does it: the process first, then its group with the process in it.
     process.send_signal(number)
     os.killpg(process.pid, number)

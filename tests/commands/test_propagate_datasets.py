@@ -12,37 +12,22 @@ import numpy as np
 import pytest
 
 from sfc_cli.data.masks import read_ids, write_mask
+from tests.commands.running import masks_in, refused, run, succeed
 from tests.conftest import SHARED
-from tests.surroundings import sfc
 
 MakeDavis = Callable[..., Path]
 
 RUN = ("--fc", "random18", "--device", "cpu", "--protocol", "published")
 
 
-@pytest.fixture(autouse=True)
-def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    for name in ("SFC_DATA", "SFC_CHECKPOINTS", "WORLD_SIZE"):
-        monkeypatch.delenv(name, raising=False)
-
-
 def _propagate(*arguments: object) -> str:
-    code, said = sfc("propagate", *arguments, *RUN)
-    assert code == 0, said
-    return said
+    return succeed(run("propagate", *arguments, *RUN)).stderr
 
 
 def _refuse(*arguments: object) -> str:
-    code, said = sfc("propagate", *arguments, *RUN)
-    assert code in (2, 3), said
-    return said.splitlines()[-1]
-
-
-def _masks(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.png")}
+    result = run("propagate", *arguments, *RUN)
+    assert result.exit_code in (2, 3), result.output
+    return refused(result, result.exit_code)
 
 
 def _flatten(data: Path, root: Path) -> Path:
@@ -78,10 +63,9 @@ def test_propagate__youtube_vos_layout_is_the_video_with_its_masks(make_davis: M
         frames = root / "valid" / "JPEGImages" / name
         masks = [word for t in (0, 5) for word in ("--mask", f"{t}:{given / f'{t:05d}.png'}")]
         _propagate(frames, *masks, "--size", 0, "-o", f"clip-{name}")
-        assert _masks(Path("out", name)) == _masks(Path(f"clip-{name}", name))
+        assert masks_in(Path("out", name)) == masks_in(Path(f"clip-{name}", name))
         assert [2 in read_ids(Path("out", name, f"{t:05d}.png")) for t in (4, 5, 7)] == [False, True, True]
-    code, said = sfc("evaluate", "youtube-vos", "--data", root, "--results", "out", "--json", "scores.json")
-    assert code == 0, said
+    succeed(run("evaluate", "youtube-vos", "--data", root, "--results", "out", "--json", "scores.json"))
     assert {"first_2", "second_2"} <= set(json.loads(Path("scores.json").read_text())["per_object"])
 
 
@@ -98,7 +82,7 @@ def test_propagate__davis_layout_with_a_late_object(make_davis: MakeDavis) -> No
     # Truth of objects that are known is not looked at.
     write_mask(annotations / "00006.png", np.zeros((48, 64), np.uint8))
     _propagate("--data", data, "-o", "again")
-    assert _masks(Path("out")) == _masks(Path("again"))
+    assert masks_in("out") == masks_in("again")
 
 
 def test_propagate__a_late_mask_that_changed_is_propagated_again(make_davis: MakeDavis) -> None:
@@ -120,8 +104,8 @@ def test_propagate__frames_and_masks_in_natural_order(make_davis: MakeDavis) -> 
     for path in [*data.rglob("*.jpg"), *data.rglob("*.png")]:
         path.rename(path.with_stem(str(int(path.stem))))
     _propagate("--data", data, "-o", "out")
-    found = _masks(Path("out/first"))
-    assert {f"{int(Path(name).stem):05d}.png": content for name, content in found.items()} == _masks(
+    found = masks_in("out/first")
+    assert {f"{int(Path(name).stem):05d}.png": content for name, content in found.items()} == masks_in(
         Path("padded/first")
     )
 
@@ -131,11 +115,11 @@ def test_propagate__two_folders_and_a_list_of_folders(make_davis: MakeDavis) -> 
     _propagate("--data", data, "-o", "out")
     frames, masks = data / "JPEGImages" / "480p", data / "Annotations" / "480p"
     _propagate("--data", frames, "--annotations", masks, "-o", "two")
-    assert _masks(Path("two")) == _masks(Path("out"))
+    assert masks_in("two") == masks_in("out")
     Path("list.txt").write_text("".join(f"{frames / n} {masks / n}\n" for n in ("second", "first")))
     said = _propagate("--filelist", "list.txt", "-o", "list")
     assert "on list: 2 sequences" in said
-    assert _masks(Path("list")) == _masks(Path("out"))
+    assert masks_in("list") == masks_in("out")
     assert "complete already" in _propagate("--filelist", "list.txt", "-o", "list")
 
 
@@ -155,7 +139,7 @@ def test_propagate__resolution(make_davis: MakeDavis) -> None:
     for kind in ("JPEGImages", "Annotations"):
         (data / kind / "480p").rename(data / kind / "1080p")
     _propagate("--data", data, "-o", "other")
-    assert _masks(Path("other")) == _masks(Path("out"))
+    assert masks_in("other") == masks_in("out")
     shutil.copytree(data / "JPEGImages" / "1080p", data / "JPEGImages" / "480p")
     shutil.copytree(data / "Annotations" / "1080p", data / "Annotations" / "480p")
     _propagate("--data", data, "--resolution", "1080p", "-o", "chosen")
@@ -188,7 +172,7 @@ def test_propagate__half_unpacked(make_davis: MakeDavis, caplog: pytest.LogCaptu
     assert "second is missing" in _refuse("--data", root, "-o", "out")
     _propagate("--data", root, "--sequences", "first", "-o", "out")
     assert "without an object in the first frame (first)" in caplog.text
-    assert "first/00000.png" not in _masks(Path("out"))
+    assert "first/00000.png" not in masks_in("out")
 
 
 def test_propagate__three_sequences_of_davis_with_a_late_object(tmp_path: Path) -> None:
@@ -214,9 +198,8 @@ def test_propagate__three_sequences_of_davis_with_a_late_object(tmp_path: Path) 
     for name in names:
         masks = [word for t in (0, 5) for word in ("--mask", f"{t}:{base}/Annotations/{name}/{t:05d}.png")]
         _propagate(base / "JPEGImages" / name, *masks, "--size", 0, "-o", f"clip/{name}")
-        assert _masks(Path("out", name)) == _masks(Path("clip", name, name))
-    code, said = sfc("evaluate", "youtube-vos", "--data", tmp_path / "set", "--results", "out")
-    assert code == 0, said
+        assert masks_in(Path("out", name)) == masks_in(Path("clip", name, name))
+    succeed(run("evaluate", "youtube-vos", "--data", tmp_path / "set", "--results", "out"))
 
 
 def test_propagate__long_memory_at_named_frames(make_davis: MakeDavis) -> None:
@@ -229,7 +212,7 @@ def test_propagate__long_memory_at_named_frames(make_davis: MakeDavis) -> None:
     assert "--long-memory 2,5 lacks 0" in _refuse("--data", data, "-o", "x", "--long-memory", "2,5")
     # Frame 0 is the long memory that there always is.
     _propagate("--data", data, "-o", "zero", *options, "--long-memory", "0")
-    assert _masks(Path("zero")) == _masks(Path("plain"))
+    assert masks_in("zero") == masks_in("plain")
 
 
 def test_propagate__without_a_window(make_davis: MakeDavis) -> None:
@@ -240,7 +223,7 @@ def test_propagate__without_a_window(make_davis: MakeDavis) -> None:
         for t in (1, 2):
             (data / kind / "480p" / "first" / f"{t:05d}.{suffix}").unlink()
     _propagate("--data", data, "-o", "fewer", "--context-frames", 0, "--top-k", 3)
-    fewer, whole = _masks(Path("fewer")), _masks(Path("out"))
+    fewer, whole = masks_in("fewer"), masks_in("out")
     assert len(fewer) == 3
     assert fewer.items() <= whole.items()
 
@@ -256,10 +239,10 @@ def test_propagate__cases() -> None:
         base = late / "valid"
         masks = [word for t in (0, 5) for word in ("--mask", f"{t}:{base}/Annotations/{name}/{t:05d}.png")]
         _propagate(base / "JPEGImages" / name, *masks, "--size", 64, "-o", f"clip/{name}")
-        assert _masks(Path("late", name)) == _masks(Path("clip", name, name))
-        assert len(_masks(Path("late", name))) == 12
+        assert masks_in(Path("late", name)) == masks_in(Path("clip", name, name))
+        assert len(masks_in(Path("late", name))) == 12
     _propagate("--data", CASES / "davis-2016-lists", "-o", "pairs")
-    assert {name.split("/")[0] for name in _masks(Path("pairs"))} == {"aa", "bb"}
-    assert len(_masks(Path("pairs"))) == 16
+    assert {name.split("/")[0] for name in masks_in("pairs")} == {"aa", "bb"}
+    assert len(masks_in("pairs")) == 16
     assert "'..', which leads out" in _refuse("--data", CASES / "vip-name-leads-out", "-o", "out")
     assert "Did you mean" in _refuse("--data", CASES, "-o", "out")

@@ -7,39 +7,22 @@ from pathlib import Path
 
 import av
 import pytest
-import torch
-from typer.testing import CliRunner, Result
 
 from sfc_cli.data.videos import open_video
-from sfc_cli.main import app
-from tests.commands.footage import FRAMES, make_frames, propagation, write_images, write_mask_of
-
-
-@pytest.fixture(autouse=True)
-def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    for name in ("SFC_DATA", "SFC_CHECKPOINTS", "WORLD_SIZE"):
-        monkeypatch.delenv(name, raising=False)
-    torch.set_num_threads(1)
+from tests.commands.footage import FRAMES, make_frames, write_images, write_mask_of
+from tests.commands.running import refused, run_propagation
 
 
 @pytest.fixture
-def clip(tmp_path: Path) -> str:
-    write_images(tmp_path / "walk", make_frames())
-    write_mask_of(tmp_path / "first.png", 0)
+def clip() -> str:
+    write_images(Path("walk"), make_frames())
+    write_mask_of(Path("first.png"), 0)
     return "walk"
-
-
-def _run(*arguments: str) -> Result:
-    result = CliRunner().invoke(app, propagation(*arguments))
-    assert "Traceback" not in result.output
-    return result
 
 
 def test_propagate__films_are_listed_and_made_later(clip: str) -> None:
     command = [clip, "--mask", "first.png", "--fps", "12", "-o", "out"]
-    result = _run(*command, "--overlay", "mp4", "--cutout", "webm")
+    result = run_propagation(*command, "--overlay", "mp4", "--cutout", "webm")
     assert result.exit_code == 0, result.output
     assert result.stderr.splitlines()[0] == "Opening walk …"
     assert result.stdout.splitlines() == [
@@ -53,16 +36,16 @@ def test_propagate__films_are_listed_and_made_later(clip: str) -> None:
     with av.open("out/cutout/walk.webm") as container:
         assert container.streams.video[0].metadata["alpha_mode"] == "1"
     # Complete masks get what they lack, and nothing else is said for scripts.
-    later = _run(*command, "--overlay", "webm", "--cutout", "prores", "--quiet")
+    later = run_propagation(*command, "--overlay", "webm", "--cutout", "prores", "--quiet")
     assert (later.exit_code, later.stdout, later.stderr) == (0, "", "")
     assert len(open_video(["out/overlay/walk.webm"]).stamps()) == FRAMES
     with av.open("out/cutout/walk.mov") as container:
         assert container.streams.video[0].codec_context.pix_fmt.startswith("yuva444p")
-    last = json.loads(_run(*command, "--cutout", "--json").stdout.splitlines()[-1])
+    last = json.loads(run_propagation(*command, "--cutout", "--json").stdout.splitlines()[-1])
     assert (last["masks"], last["cutout"]) == ("out/walk", "out/cutout/walk")
     # New masks: all of it goes.
     write_mask_of(Path("first.png"), 0, 1)
-    assert _run(*command, "--overwrite").exit_code == 0
+    assert run_propagation(*command, "--overwrite").exit_code == 0
     assert [path.name for path in Path("out").rglob("walk.*")] == []
 
 
@@ -79,15 +62,11 @@ def test_propagate__films_are_listed_and_made_later(clip: str) -> None:
     ],
 )
 def test_propagate__says_what_to_do(clip: str, arguments: tuple[str, ...], code: int, said: str) -> None:
-    result = _run(clip, *arguments)
-    assert result.exit_code == code, result.output
-    assert said in result.stderr.splitlines()[-1]
+    refused(run_propagation(clip, *arguments), code, said)
 
 
 def test_propagate__an_address_is_no_video() -> None:
-    result = _run("https://example.org/clip.mp4", "--mask", "first.png")
-    assert result.exit_code == 3
-    assert "is an address" in result.stderr.splitlines()[-1]
+    refused(run_propagation("https://example.org/clip.mp4", "--mask", "first.png"), 3, "is an address")
 
 
 def test_propagate__first_line_before_anything_is_loaded() -> None:

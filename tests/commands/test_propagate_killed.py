@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sfc_cli.data.masks import read_ids
+from tests.commands.running import masks_in, record_in
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,7 +32,7 @@ def test_propagate__killed_anywhere_and_run_again(make_davis: Callable[..., Path
     assert done.returncode == 0, done.stderr
     whole, *outcomes = json.loads(done.stdout)
     assert whole["resumed"] == 0
-    expected = _masks(results / "whole")
+    expected = masks_in(results / "whole")
     assert len(expected) == 7
     assert len(outcomes) == 7
     for outcome in outcomes:
@@ -43,11 +44,7 @@ def test_propagate__killed_anywhere_and_run_again(make_davis: Callable[..., Path
                 read_ids(results / f"{place}-left" / name)
                 assert (results / f"{place}-left" / name).read_bytes() == expected[name], (place, name)
         assert outcome["resumed"] == 0, place
-        assert _masks(results / place) == expected, place
+        assert masks_in(results / place) == expected, place
         assert not list((results / place).rglob("*.part")), place
-        record = json.loads((results / place / "run.json").read_text())
+        record = record_in(results / place)
         assert record["settings"]["fc"] == "random18"
-
-
-def _masks(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.png")}

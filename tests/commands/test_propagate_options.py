@@ -45,9 +45,6 @@ def test_with_values__mistyped(typed: str, meant: str) -> None:
         with_values(typed.split())
 
 
-def test_with_values__a_video_called_nearly_as_a_value(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "videos").mkdir()
+def test_with_values__a_video_called_nearly_as_a_value() -> None:
+    Path("videos").mkdir()
     assert with_values(["--overlay", "videos"]) == ["--overlay", "video", "videos"]

@@ -15,10 +15,8 @@ import av
 import numpy as np
 import pytest
 import torch
-from typer.testing import CliRunner
 
 from sfc_cli.core.features import FeatureExtractor
-from sfc_cli.main import app
 from tests.commands.footage import (
     FRAMES,
     make_frames,
@@ -27,21 +25,12 @@ from tests.commands.footage import (
     write_mask_of,
     write_video,
 )
+from tests.commands.running import files_in, record_in, run_propagation
 
 # A window of two frames has left the first mask behind at the third.
 CONTEXT = 2
 LONG = ("--context-frames", str(CONTEXT), "--fc", "random18")
 EVERYTHING = ("--overlay", "--cutout", "--soft")
-
-
-@pytest.fixture(autouse=True)
-def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture
@@ -63,15 +52,13 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def _run(output: str, *arguments: object) -> int:
-    result = CliRunner().invoke(app, propagation(*arguments, "--output", output))
-    assert "Traceback" not in result.output
+    result = run_propagation(*arguments, "--output", output)
     assert result.exit_code in (0, 130), result.output
     return result.exit_code
 
 
 def _files(folder: str) -> dict[str, bytes]:
-    paths = [path for path in Path(folder).rglob("*") if path.is_file() and path.name != "run.json"]
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+    return {name: content for name, content in files_in(folder).items() if Path(name).name != "run.json"}
 
 
 def _compare(folder: str, expected: dict[str, bytes]) -> None:
@@ -256,7 +243,7 @@ def test_propagate__rate_counts_the_frames_of_this_run(calls: list[int]) -> None
     kept = max(int(path.stem) for path in Path("out/.resume/shots").glob("[0-9]*.npz")) + 1
     calls[:] = [0, -1]
     assert _run("out", *arguments) == 0
-    entry = json.loads(Path("out/run.json").read_text())["sequences"]["shots"]
+    entry = record_in("out")["sequences"]["shots"]
     assert entry["frames"] == FRAMES
     assert entry["frames_per_second"] * entry["seconds"] == pytest.approx(FRAMES - kept, rel=0.05)
 
@@ -269,7 +256,7 @@ def test_propagate__both_ways_add_up(calls: list[int], stopped_at: int | None) -
         calls[:] = [0, stopped_at]
         assert _run("out", *arguments) == 130
         calls[:] = [0, -1]
-    result = CliRunner().invoke(app, propagation(*arguments, "--output", "out", "--json"))
+    result = run_propagation(*arguments, "--output", "out", "--json")
     events = [json.loads(line) for line in result.stdout.splitlines()]
     totals = {event["total"] for event in events if event["event"] in ("plan", "begin")}
     assert totals == {2 * FRAMES}
@@ -317,8 +304,7 @@ Path.replace = replace
 from sfc_cli.main import app
 app({propagation(*arguments, "--output", "out")!r})
 """
-    root = str(Path(__file__).resolve().parents[2])
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": root}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     killed = subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, check=False
     )
@@ -344,7 +330,7 @@ def test_propagate__the_improved_protocol_goes_on(
     calls[:] = [0, -1]
     assert _run("out", *arguments) == 0
     _compare("out", _files("whole"))
-    records = [json.loads(Path(folder, "run.json").read_text())["sequences"] for folder in ("whole", "out")]
+    records = [record_in(folder)["sequences"] for folder in ("whole", "out")]
     kept = [{k: v for k, v in next(iter(r.values())).items() if "second" not in k} for r in records]
     assert kept[0] == kept[1]
     assert kept[0]["least_sure"]["confidence"] < 1
@@ -375,7 +361,7 @@ def test_propagate__how_sure_finished_frames_were_is_lost(
     calls[:] = [0, -1]
     assert _run("out", *arguments) == 0
     _compare("out", _files("whole"))
-    whole, found = (json.loads(Path(folder, "run.json").read_text()) for folder in ("whole", "out"))
+    whole, found = (record_in(folder) for folder in ("whole", "out"))
     assert found["sequences"]["shots"]["least_sure"] == whole["sequences"]["shots"]["least_sure"]
 
 

@@ -7,20 +7,19 @@ import json
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import Result
 
-from sfc_cli.main import app
 from tests.commands.footage import make_frames, write_images
+from tests.commands.running import run
 
 pytest.importorskip("starlette", reason="starlette is not installed")
 pytest.importorskip("uvicorn", reason="uvicorn is not installed")
 
 
-def studio(*arguments: object) -> Any:
-    return CliRunner().invoke(app, ["studio", "--no-browser", *map(str, arguments)])
+def studio(*arguments: object) -> Result:
+    return run("studio", "--no-browser", *arguments)
 
 
 def test_studio__a_video_that_is_not_there(tmp_path: Path) -> None:

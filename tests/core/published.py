@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torchvision import models
 
-from sfc_cli.core.encoders import ENCODERS
+from sfc_cli.core.encoders import ENCODERS, load_encoder
 
 State = dict[str, Tensor]
 
@@ -29,6 +29,11 @@ def constants(architecture: str, start: float) -> State:
         key: torch.tensor(start + 0.25 * number).expand(shape)
         for number, (key, shape) in enumerate(shapes(architecture).items())
     }
+
+
+def plausible() -> State:
+    """Return a whole ResNet-18 whose trunk computes what a trained one could."""
+    return {**constants("resnet18", start=1.0), **load_encoder("random18").state_dict()}
 
 
 def trunk_part(state: Mapping[str, Tensor]) -> State:
