@@ -1,10 +1,12 @@
+"""``sfc download`` from servers of every kind: what comes, from where, and what is said if nothing does."""
+
 from __future__ import annotations
 
 import hashlib
 import json
 import os
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,10 @@ import yaml
 
 from sfc_cli.core import manifest
 from sfc_cli.download import addresses
-from tests.commands.downloads import FILE, Command, serve_downloads
+from tests.commands.downloads import FILE, Command
 from tests.download.loopback import (
     Answer,
     checkpoint,
-    davis_zip,
     in_turn,
     page,
     redirect,
@@ -26,20 +27,8 @@ from tests.download.loopback import (
     status,
     trickle,
     truncated,
-    visible,
     whole,
 )
-
-
-@pytest.fixture
-def sfc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
-    with serve_downloads(tmp_path, monkeypatch) as command:
-        yield command
-
-
-@pytest.fixture(scope="session")
-def right() -> bytes:
-    return checkpoint(layout="sfc", filler=300_000)
 
 
 def test_download__whole_way(sfc: Command, right: bytes) -> None:
@@ -60,13 +49,6 @@ def test_download__whole_way(sfc: Command, right: bytes) -> None:
         "mtime_ns": sfc.target.stat().st_mtime_ns,
         "source": source,
     }
-
-
-def test_download__again_asks_nobody(sfc: Command, right: bytes) -> None:
-    sfc.source("fc", whole(right))
-    sfc("fc")
-    assert sfc("fc") == "fc: already there and verified: checkpoints/pretrained_fc.pth\n"
-    assert len(sfc.loopback.seen) == 1
 
 
 class _Malicious:
@@ -209,81 +191,6 @@ def test_download__mirror_that_lies_is_passed_over(sfc: Command, right: bytes) -
     assert sfc.target.read_bytes() == right
 
 
-def test_download__another_sum_than_at_first(sfc: Command, right: bytes) -> None:
-    sfc.source("fc", whole(right))
-    sfc("fc")
-    sfc.target.unlink()
-    other = checkpoint(layout="sfc", filler=10)
-    sfc.source("fc", whole(other))
-    sfc("fc")
-    assert sfc.code == 4
-    assert "was recorded when it was first fetched" in sfc.err
-    assert not sfc.target.exists()
-    sfc("fc", "--force")
-    assert sfc.code == 0
-    assert "replacing that record, as forced" in sfc.err
-    assert sfc.target.read_bytes() == other
-
-
-def test_download__changed_file_is_neither_trusted_nor_replaced(sfc: Command, right: bytes) -> None:
-    sfc.source("fc", whole(right))
-    sfc("fc")
-    sfc.target.write_bytes(right[:5000])
-    sfc("fc")
-    assert sfc.code == 3
-    assert "is no longer the file that was verified" in sfc.err
-    assert "`sfc download fc --force`" in sfc.err
-    sfc("fc", "--force")
-    assert sfc.code == 0
-    assert sfc.target.read_bytes() == right
-
-
-def test_download__file_put_there_by_hand(sfc: Command, right: bytes) -> None:
-    sfc.source("fc", status(404))
-    sfc.checkpoints.mkdir()
-    sfc.target.write_bytes(b"<html>not found</html>")
-    sfc("fc")
-    assert sfc.code == 3
-    assert "is a web page, saved instead of the file. Type `sfc download fc --force`" in sfc.err
-    sfc.target.write_bytes(right)
-    assert sfc("fc") == "fc: verified now: checkpoints/pretrained_fc.pth\n"
-    assert sfc.loopback.seen == []
-    assert manifest.read_manifest(sfc.checkpoints)[FILE].sha256 == hashlib.sha256(right).hexdigest()
-
-
-@pytest.mark.parametrize("kind", ["file", "folder"])
-def test_download__from(sfc: Command, right: bytes, kind: str) -> None:
-    by_hand = sfc.folder / "by hand"
-    by_hand.mkdir()
-    (by_hand / FILE).write_bytes(right)
-    sfc("fc", "--from", str(by_hand / FILE if kind == "file" else by_hand))
-    assert sfc.code == 0, sfc.err
-    assert sfc.out.startswith(f"fc: taken from {by_hand / FILE} and verified")
-    assert sfc.target.read_bytes() == right
-    assert sfc.leftovers() == ["manifest.json", FILE]
-    assert (by_hand / FILE).exists()
-
-
-def test_download__from_a_wrong_file(sfc: Command) -> None:
-    wrong = sfc.folder / "wrong.pth"
-    wrong.write_bytes(checkpoint("resnet50", "sfc"))
-    sfc("fc", "--from", str(wrong))
-    assert sfc.code == 3
-    assert sfc.err == f"error: fc: {wrong} has a resnet50, but a resnet18 is needed. Is it the right file?\n"
-    assert sfc.leftovers() == []
-
-
-def test_download__from_another_file_than_at_first(sfc: Command, right: bytes) -> None:
-    sfc.source("fc", whole(right))
-    sfc("fc")
-    sfc.target.unlink()
-    Path("other.pth").write_bytes(checkpoint(layout="sfc", filler=10))
-    sfc("fc", "--from", "other.pth")
-    assert sfc.code == 3
-    assert "was recorded when it was first fetched" in sfc.err
-    assert sfc.leftovers() == ["manifest.json"]
-
-
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -318,117 +225,6 @@ def test_download__usage(sfc: Command, arguments: list[str], code: int, message:
     assert sfc.loopback.seen == []
 
 
-def test_download__from_the_file_itself(sfc: Command, right: bytes) -> None:
-    sfc.checkpoints.mkdir()
-    sfc.target.write_bytes(right)
-    sfc("fc", "--from", str(sfc.target), "--force")
-    assert sfc.code == 0, sfc.err
-    assert sfc.target.read_bytes() == right
-    assert FILE in manifest.read_manifest(sfc.checkpoints)
-
-
-def test_download__verify(sfc: Command, right: bytes) -> None:
-    assert sfc("--verify") == "nothing to verify: no known file in checkpoints\n"
-    assert sfc.code == 0
-    sfc("--verify", "fc")
-    assert sfc.code == 3
-    assert "checkpoints/pretrained_fc.pth is missing. Type `sfc download fc`." in sfc.err
-    sfc.checkpoints.mkdir()
-    sfc.target.write_bytes(right)
-    assert sfc("--verify") == "fc: verified now: checkpoints/pretrained_fc.pth\n"
-    assert sfc("--verify") == "fc: already there and verified: checkpoints/pretrained_fc.pth\n"
-    assert sfc("--verify", "--force", "all") == "fc: verified now: checkpoints/pretrained_fc.pth\n"
-    sfc.target.write_bytes(right[:-1])
-    sfc("--verify")
-    assert sfc.code == 3
-    assert f"it has {len(right) - 1} bytes instead of {len(right)}" in sfc.err
-    assert sfc.loopback.seen == []
-
-
-def test_download__verify_thoroughly_sees_what_size_and_date_hide(sfc: Command, right: bytes) -> None:
-    sfc.source("fc", whole(right))
-    sfc("fc")
-    before = sfc.target.stat()
-    changed = bytearray(right)
-    changed[len(right) // 2] ^= 1
-    sfc.target.write_bytes(bytes(changed))
-    os.utime(sfc.target, ns=(before.st_atime_ns, before.st_mtime_ns))
-    sfc("--verify")
-    assert sfc.code == 0
-    sfc("--verify", "--force")
-    assert sfc.code == 3
-    assert "has changed since it was verified, although its size and date are the same" in sfc.err
-
-
-def test_download__list(sfc: Command, right: bytes) -> None:
-    sfc.source("fc", whole(right))
-    sfc("fc")
-    sfc.source("crw", truncated(checkpoint(filler=300_000), 100_000))
-    sfc("crw")
-    sfc.checkpoints.joinpath("checkpoint_0099.pth.tar").write_bytes(b"x" * 2000)
-    rows = {line.split()[0]: line for line in sfc("--list").splitlines()}
-    assert sfc.code == 0
-    assert "verified" in rows["fc"]
-    assert "100.0 kB so far" in rows["crw"]
-    assert "not verified" in rows["simsiam"]
-    assert "2.0 kB" in rows["simsiam"]
-    assert "missing" in rows["vfs"]
-    for part in (FILE, "127.0.0.1", "see its project", "ECCV 2022"):
-        assert part in rows["fc"]
-    sfc.target.write_bytes(b"changed")
-    assert "changed" in sfc("--list", "fc")
-
-
-def test_download__davis(sfc: Command) -> None:
-    sfc.source("davis", whole(davis_zip()))
-    assert sfc("davis") == "davis: unpacked: data/davis\n"
-    assert Path("data/davis/JPEGImages/480p/bear/00000.jpg").read_bytes() == b"frame 0"
-    assert visible(Path("data")) == ["davis"]
-    assert sfc("davis") == "davis: already there and complete, 1 sequence: data/davis\n"
-    assert "unpacked" in sfc("--list", "davis")
-    Path("data/davis/Annotations/480p/bear/00001.png").unlink()
-    sfc("davis", "--verify")
-    assert sfc.code == 3
-    assert "Sequence bear in data/davis has 2 frames, but 1 annotation." in sfc.err
-
-
-def test_download__davis_goes_where_it_will_be_found(sfc: Command) -> None:
-    sfc.source("davis", whole(davis_zip()))
-    sfc("davis", "--data", "sets")
-    assert Path("sets/davis/ImageSets/2017/val.txt").is_file()
-    sfc("davis", SFC_DATA="others")
-    assert Path("others/davis/ImageSets/2017/val.txt").is_file()
-
-
-def test_download__davis_with_a_path_out_of_the_folder(sfc: Command) -> None:
-    sfc.source("davis", whole(davis_zip({"DAVIS/../../evil": b"x"})))
-    sfc("davis")
-    assert sfc.code == 4
-    assert "the received file is refused: its member 'DAVIS/../../evil' would be written outside" in sfc.err
-    assert visible(Path("data")) == []
-    Path("evil.zip").write_bytes(davis_zip({"/evil": b"x"}))
-    sfc("davis", "--from", "evil.zip")
-    assert sfc.code == 3
-    assert visible(Path("data")) == []
-    assert not list(sfc.folder.rglob("*evil"))
-
-
-def test_download__davis_from_a_zip(sfc: Command) -> None:
-    Path("got.zip").write_bytes(davis_zip())
-    sfc("davis", "--from", "got.zip")
-    assert sfc.code == 0, sfc.err
-    assert Path("data/davis/ImageSets/2017/val.txt").is_file()
-    assert Path("got.zip").exists()
-
-
-def test_download__davis_by_force_moves_the_old_folder_aside(sfc: Command) -> None:
-    sfc.source("davis", whole(davis_zip()))
-    sfc("davis")
-    Path("data/davis/own.txt").write_text("mine")
-    assert "what was there before is now data/davis.before-1" in sfc("davis", "--force")
-    assert Path("data/davis.before-1/own.txt").read_text() == "mine"
-
-
 def test_download__entry_of_the_user(sfc: Command) -> None:
     content = checkpoint("resnet50", "moco")
     sfc.source("mine", whole(content), file="mine.pth", trunk="resnet50")
@@ -454,12 +250,3 @@ def test_download__propagate_names_the_download(sfc: Command) -> None:
         with pytest.raises(InputError, match=f"Type `sfc download {encoder.download}`"):
             find_encoder(name, sfc.checkpoints)
         assert encoder.download in read_catalogue().names
-
-
-def test_download__golden_files(sfc: Command, golden: Path) -> None:
-    folder = golden / "checkpoints"
-    sfc("fc", "crw", "simsiam", "--from", str(folder))
-    assert sfc.code == 0, sfc.err
-    sfc("vfs", "pixpro", "moco", "--from", str(folder))
-    assert sfc.code == 3, "they carry the published names, but are not the published files"
-    assert sfc.err.count("but the published one begins with") == 3

@@ -5,20 +5,13 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sfc_cli.core import manifest
-from tests.commands.downloads import FILE, Command, serve_downloads
+from tests.commands.downloads import FILE, Command
 from tests.download.loopback import checkpoint, visible, whole
-
-
-@pytest.fixture
-def sfc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
-    with serve_downloads(tmp_path, monkeypatch) as command:
-        yield command
 
 
 @pytest.fixture(scope="module")

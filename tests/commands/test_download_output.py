@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,19 +13,8 @@ from sfc_cli.commands import displays
 from sfc_cli.commands.displays import open_display
 from sfc_cli.errors import InputError
 from sfc_cli.main import app
-from tests.commands.downloads import FILE, Command, serve_downloads
-from tests.download.loopback import checkpoint, in_turn, status, truncated, whole
-
-
-@pytest.fixture
-def sfc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
-    with serve_downloads(tmp_path, monkeypatch) as command:
-        yield command
-
-
-@pytest.fixture(scope="session")
-def right() -> bytes:
-    return checkpoint(layout="sfc", filler=300_000)
+from tests.commands.downloads import FILE, Command
+from tests.download.loopback import in_turn, status, truncated, whole
 
 
 def test_open_display__plain_lines_off_a_terminal(
