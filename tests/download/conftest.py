@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.download.fetching import Fetcher
 from tests.download.loopback import Loopback, checkpoint
 
 
@@ -12,6 +14,11 @@ def loopback() -> Iterator[Loopback]:
     server = Loopback()
     yield server
     server.close()
+
+
+@pytest.fixture
+def transfer(tmp_path: Path) -> Fetcher:
+    return Fetcher(tmp_path)
 
 
 @pytest.fixture(scope="session")

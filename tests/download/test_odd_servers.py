@@ -12,15 +12,10 @@ from sfc_cli.download.addresses import check_source, host_of
 from sfc_cli.download.connection import _refuse_downgrade
 from sfc_cli.download.transfer import SourceError
 from sfc_cli.errors import InputError
+from tests.download.fetching import BODY, Fetcher
 from tests.download.loopback import Loopback, in_turn, send, truncated, whole
-from tests.download.test_transfer import BODY, Fetcher
 
 OLD, NEW = "Wed, 21 Oct 2015 07:28:00 GMT", "Thu, 22 Oct 2015 07:28:00 GMT"
-
-
-@pytest.fixture
-def transfer(tmp_path: Path) -> Fetcher:
-    return Fetcher(tmp_path)
 
 
 def _line(error: BaseException) -> str:
