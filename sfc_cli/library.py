@@ -40,6 +40,7 @@ def load_network(
     shallow_weight: float | None = None,
     channels: int | None = None,
     label_patch: int | None = None,
+    object_reach: float | None = None,
     edge_refinement: float | None = None,
     long_memory: int | Sequence[int] | None = None,
     layer: str | None = None,
@@ -70,6 +71,7 @@ def load_network(
         shallow_weight: Weight of the fine-grained network's earlier layers beside its last one.
         channels: Leading channels kept of whitened features.
         label_patch: Side of the patch of pixels whose labels a cell carries: 1, 2, 4 or 8.
+        object_reach: Cells from where it was a frame before within which an object stays; 0 for anywhere.
         edge_refinement: Share of the labels that follows the frame's edges, 0…1.
         long_memory: Every so many of the frames before the window stay context; 0 for none. Or a list
             of frames that stay, which begins with 0.
@@ -105,6 +107,7 @@ def load_network(
             shallow_weight=shallow_weight,
             channels=channels,
             label_patch=label_patch,
+            object_reach=object_reach,
             edge_refinement=edge_refinement,
             long_memory=long_memory if isinstance(long_memory, int | None) else tuple(long_memory),
         ),

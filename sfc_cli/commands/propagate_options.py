@@ -340,6 +340,15 @@ LabelPatch = Annotated[
         rich_help_panel=PROCEDURE,
     ),
 ]
+ObjectReach = Annotated[
+    float | None,
+    typer.Option(
+        help="Cells from where it was a frame before within which an object stays; 0 for anywhere. "
+        + _improved_default("object_reach"),
+        metavar="CELLS",
+        rich_help_panel=PROCEDURE,
+    ),
+]
 EdgeRefinement = Annotated[
     float | None,
     typer.Option(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 
 import numpy as np
@@ -231,7 +231,8 @@ class VideoPropagator:
         types = [] if types is None else types
         tracks = Tracks(
             anchors.label_count,
-            self.settings,
+            # Joints are points, which no cell shows as it does an object.
+            self.settings if anchors.has_pixels else replace(self.settings, object_reach=0.0),
             backend=self.backend,
             precision="fast" if self.extractor.precision == "fast" else "exact",
         )

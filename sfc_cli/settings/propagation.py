@@ -51,6 +51,8 @@ class PropagationSettings:
         shallow_weight: Weight of the fine-grained network's earlier layers beside its last one; 0 for none.
         channels: Leading channels that are kept of whitened features; None for all.
         label_patch: Side of the patch of pixels whose labels a cell carries; 1 for one label a cell.
+        object_reach: How many cells from where it was a frame before an object may be, strictly below it; 0
+            for anywhere.
         edge_refinement: Share of the labels that follows the edges of the frame, 0…1.
         long_memory: Every so many of the frames before the window stay context; 0 for none. Or the frames
             that vote for good once they have left the window, frame 0 among them: as in the released code,
@@ -70,6 +72,7 @@ class PropagationSettings:
     shallow_weight: float = 0.0
     channels: int | None = None
     label_patch: int = 1
+    object_reach: float = 0.0
     edge_refinement: float = 0.0
     long_memory: int | tuple[int, ...] = 0
 
@@ -92,6 +95,7 @@ class PropagationSettings:
         changed = (
             self.shallow_weight > 0,
             self.label_patch > 1,
+            self.object_reach > 0,
             self.edge_refinement > 0,
             self.memory_distance > 0,
         )
@@ -111,10 +115,10 @@ class PropagationSettings:
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise UsageError(f"`{name}` is {value}.", "It must be from 0 to 1.")
-        if not math.isfinite(self.shallow_weight) or self.shallow_weight < 0:
-            raise UsageError(
-                f"`shallow_weight` is {self.shallow_weight}.", "It must be a finite number, 0 or more."
-            )
+        for name in ("shallow_weight", "object_reach"):
+            value = getattr(self, name)
+            if not math.isfinite(value) or value < 0:
+                raise UsageError(f"`{name}` is {value}.", "It must be a finite number, 0 or more.")
         if self.channels is not None and (self.channels < 1 or self.whitening is None):
             what = "at least 1" if self.channels < 1 else "left out where features are not whitened"
             raise UsageError(f"`channels` is {self.channels}.", f"It must be {what}.")
@@ -177,6 +181,7 @@ class SettingsChoice:
     shallow_weight: float | None = None
     channels: int | None = None
     label_patch: int | None = None
+    object_reach: float | None = None
     edge_refinement: float | None = None
     long_memory: int | tuple[int, ...] | None = None
 
@@ -219,7 +224,13 @@ def patch_for(stride: int) -> int:
 def improved(settings: PropagationSettings) -> PropagationSettings:
     """Return published settings with what gives better masks from the same weights (benchmarks/README.md)."""
     return replace(
-        settings, whitening=0.02, shallow_weight=1.0, channels=96, label_patch=8, edge_refinement=0.5
+        settings,
+        whitening=0.02,
+        shallow_weight=1.0,
+        channels=96,
+        label_patch=8,
+        object_reach=12.0,
+        edge_refinement=0.5,
     )
 
 

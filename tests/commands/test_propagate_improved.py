@@ -66,7 +66,15 @@ def test_protocol__records_of_earlier_versions_are_published_ones(shots: Path, f
     arguments = [shots, "--mask", first, "--fc", "random18", "-o", "out", "--size", "0"]
     _propagate(*arguments, "--protocol", "published")
     record = record_in("out")
-    parts = ("whitening", "shallow_weight", "channels", "label_patch", "edge_refinement", "long_memory")
+    parts = (
+        "whitening",
+        "shallow_weight",
+        "channels",
+        "label_patch",
+        "object_reach",
+        "edge_refinement",
+        "long_memory",
+    )
     for name in ("protocol", *parts):
         del record["settings"][name]
     Path("out/run.json").write_text(json.dumps(record))

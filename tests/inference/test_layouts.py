@@ -149,7 +149,14 @@ def test_propagate__improved_joints_have_better_features_and_nothing_else(
 
 @pytest.mark.parametrize(
     "options",
-    [(), ("--label-patch", "1"), ("--edge-refinement", "0"), ("--long-memory", "1"), ("--size", "96")],
+    [
+        (),
+        ("--label-patch", "1"),
+        ("--object-reach", "0"),
+        ("--edge-refinement", "0"),
+        ("--long-memory", "1"),
+        ("--size", "96"),
+    ],
 )
 def test_propagate__improved_vip_parts(vip: Path, tmp_path: Path, options: tuple[str, ...]) -> None:
     out = tmp_path / "out"

@@ -25,6 +25,7 @@ def test_presets__published_values() -> None:
         "shallow_weight": 0.0,
         "channels": None,
         "label_patch": 1,
+        "object_reach": 0.0,
         "edge_refinement": 0.0,
         "long_memory": 0,
     }
@@ -80,9 +81,15 @@ def test_improved__keeps_what_the_preset_says_of_votes() -> None:
     for preset in PRESETS.values():
         better = improved(preset)
         assert dataclasses.replace(
-            better, whitening=None, shallow_weight=0.0, channels=None, label_patch=1, edge_refinement=0.0
+            better,
+            whitening=None,
+            shallow_weight=0.0,
+            channels=None,
+            label_patch=1,
+            object_reach=0.0,
+            edge_refinement=0.0,
         ) == dataclasses.replace(preset, radius=better.radius)
-        assert (better.whitening, better.label_patch) == (0.02, 8)
+        assert (better.whitening, better.label_patch, better.object_reach) == (0.02, 8, 12)
 
 
 @pytest.mark.parametrize(
@@ -92,6 +99,8 @@ def test_improved__keeps_what_the_preset_says_of_votes() -> None:
         ({"whitening": float("nan")}, "`whitening` is nan"),
         ({"edge_refinement": -0.1}, "`edge_refinement` is -0.1"),
         ({"shallow_weight": -1.0}, "`shallow_weight` is -1"),
+        ({"object_reach": -1.0}, "`object_reach` is -1"),
+        ({"object_reach": float("nan")}, "`object_reach` is nan"),
         ({"shallow_weight": float("inf")}, "`shallow_weight` is inf"),
         ({"channels": 64}, "`channels` is 64"),
         ({"channels": 0, "whitening": 0.5}, "`channels` is 0"),

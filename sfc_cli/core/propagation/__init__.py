@@ -15,6 +15,7 @@ from sfc_cli.core.propagation import reference
 from sfc_cli.core.propagation.fused import FusedMatcher, why_not_fused
 from sfc_cli.core.propagation.long_memory import LongMemory
 from sfc_cli.core.propagation.matching import Matcher, memory_slots, require_reachable, slot_of
+from sfc_cli.core.propagation.object_reach import ObjectReach
 from sfc_cli.core.propagation.windowed import WindowedMatcher
 from sfc_cli.errors import UsageError, require_choice
 from sfc_cli.settings.propagation import Backend, PropagationSettings, VotePrecision
@@ -125,6 +126,7 @@ class LabelPropagator:
         self._patch = first_labels.shape[1] // first_features.shape[1]
         first_labels = self._in_cells(first_labels.to(first_features))
         self._frame = skipped
+        self._reach = ObjectReach(first_labels, self._patch, settings) if settings.object_reach else None
         if self.backend == "reference":
             if settings.memory_distance:
                 raise UsageError("`long_memory` needs the `backend` windowed or fused.")
@@ -157,8 +159,7 @@ class LabelPropagator:
             float32 [B, K, h, w].
         """
         step = self._step_with_oracle if self.backend == "reference" else self._step_with_votes
-        # A frame that leaves the window is context of the very next one.
-        batches = features.float().split(1 if self.settings.memory_distance else len(features))
+        batches = features.float().split(self.frames_at_once)
         labels = torch.cat([step(batch) for batch in batches])  # [B, K·p², h, w]
         return labels if self._patch == 1 else self._in_pixels(labels)
 
@@ -208,6 +209,13 @@ class LabelPropagator:
         self._matcher.remember(features)
         for slot in self._slots():
             self._memory[slot] = labels.flatten(1).T
+        self._follow_objects(features.shape[1:])
+
+    def _follow_objects(self, grid: torch.Size) -> None:
+        """Note where the current frame shows the objects, as its labels are remembered."""
+        slots = self._slots()
+        if self._reach is not None and slots:
+            self._reach.follow(self._memory[slots[0]].T.unflatten(1, grid))
 
     def _slots(self) -> list[int]:
         """Return where the labels of the current frame go: its place in the window, and the long memory."""
@@ -218,12 +226,14 @@ class LabelPropagator:
     def _step_with_votes(self, features: Tensor) -> Tensor:
         rows = self._memory.flatten(0, 1)  # [(1+F)·N, K]
         result = []
-        for query, weights, sources in zip(features, *self._matcher.advance(features), strict=True):
+        # A frame that waited for the one before knows which of its cells objects can reach.
+        wanted = None if self._reach is None or len(features) > 1 else self._reach.cells().any(0)
+        for query, weights, sources in zip(features, *self._matcher.advance(features, wanted), strict=True):
             labels = None if self._long is None else self._long.labels(query, weights, sources, rows)
             if labels is None:
-                labels = functional.embedding_bag(
-                    sources, rows, mode="sum", per_sample_weights=weights.to(rows.dtype)
-                )  # [N, K·p²]
+                labels = _mixed(rows, weights, sources, wanted)  # [N, K·p²]
+            if self._reach is not None:
+                labels = self._reach.keep(labels, self._reach.cells())
             self._frame += 1
             for slot in self._slots():
                 if self._long is not None:
@@ -232,6 +242,7 @@ class LabelPropagator:
                 if self._patch > 1:
                     self._follow_border(self._memory[slot].T.unflatten(1, features.shape[2:]))
             result.append(labels.T.unflatten(1, features.shape[2:]))
+            self._follow_objects(features.shape[2:])
         return torch.stack(result)
 
     def _step_with_oracle(self, features: Tensor) -> Tensor:
@@ -243,6 +254,9 @@ class LabelPropagator:
             )
             context_features, context_labels = map(torch.stack, zip(*memory, *self._window, strict=True))
             labels = reference.propagate_frame(query, context_features, context_labels, self.settings)
+            if self._reach is not None:
+                kept = self._reach.keep(labels.flatten(1).T, self._reach.cells())
+                labels = kept.T.unflatten(1, query.shape[1:]).contiguous()
             if self._patch > 1:
                 self._follow_border(labels)
             self._append(query, labels)
@@ -252,8 +266,19 @@ class LabelPropagator:
     def _append(self, features: Tensor, labels: Tensor) -> None:
         """Let the current frame be context of the oracle."""
         self._window.append((features, labels))
+        if self._reach is not None:
+            self._reach.follow(labels)
         if memory_slots(self._frame, self.settings):
             self._remembered[self._frame] = (features, labels)
+
+
+def _mixed(rows: Tensor, weights: Tensor, sources: Tensor, wanted: Tensor | None) -> Tensor:
+    """Mix the label memory [R, K] by votes [N, k]: [N, K], which is 0 where it is not wanted."""
+    if wanted is None or bool(wanted.all()):
+        return functional.embedding_bag(sources, rows, mode="sum", per_sample_weights=weights.to(rows.dtype))
+    labels = rows.new_zeros(len(weights), rows.shape[1])
+    labels[wanted] = _mixed(rows, weights[wanted], sources[wanted], None)
+    return labels
 
 
 def backend_for(backend: Backend, device: torch.device) -> Backend:

@@ -214,8 +214,9 @@ class FusedMatcher(Matcher):
             self._boxes = TensorDescriptor.from_tensor(table, [1, *tile, self.blocks.channels])
         self._store(first[None], 0)
 
-    def advance(self, frames: Tensor) -> Votes:
+    def advance(self, frames: Tensor, wanted: Tensor | None = None) -> Votes:
         """Match the next frames, ``frames_at_once`` at a time. See ``Matcher.advance``."""
+        del wanted  # The kernels match all cells.
         shape = (len(frames), self.cells, self.settings.top_k)
         votes = Votes(
             torch.empty(shape, device=self.device), torch.empty(shape, dtype=torch.int64, device=self.device)

@@ -52,13 +52,14 @@ class Matcher(ABC):
         require_reachable(self.height, self.width, settings)
 
     @abstractmethod
-    def advance(self, frames: Tensor) -> Votes:
+    def advance(self, frames: Tensor, wanted: Tensor | None = None) -> Votes:
         """Match the next B frames of the video, each against its own context, and make them context.
 
         Affinities do not depend on labels, so a backend may work on all B frames at once.
 
         Args:
             frames: Unit features [B, C, h, w] of consecutive frames, on the device of the first.
+            wanted: Cells whose votes will be looked at, bool [N]; those of others may be of weight 0.
 
         Returns:
             The votes of the B frames.

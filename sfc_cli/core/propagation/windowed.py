@@ -8,6 +8,7 @@ products only k groups are read again: exact up to ties, at a twentieth of the c
 from __future__ import annotations
 
 import queue
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Final
@@ -64,15 +65,23 @@ class WindowedMatcher(Matcher):
         for _ in range(self._threads):
             self._workspaces.put(_Workspace(self.device))
 
-    def advance(self, frames: Tensor) -> Votes:
+    def advance(self, frames: Tensor, wanted: Tensor | None = None) -> Votes:
         """Match the next frames one after the other. See ``Matcher.advance``."""
         k = self.settings.top_k
-        weights = frames.new_empty(len(frames), self.height, self.width, k)
-        sources = torch.empty(weights.shape, dtype=torch.int64, device=self.device)
+        weights = frames.new_zeros(len(frames), self.height, self.width, k)
+        sources = torch.zeros(weights.shape, dtype=torch.int64, device=self.device)
+        tiles = self._tiles_with(wanted)
         for frame, frame_weights, frame_sources in zip(frames, weights, sources, strict=True):
-            self._match(frame, frame_weights, frame_sources)
+            self._match(tiles, frame, frame_weights, frame_sources)
             self.remember(frame)
         return Votes(weights.flatten(1, 2), sources.flatten(1, 2))
+
+    def _tiles_with(self, wanted: Tensor | None) -> Sequence[Tile]:
+        """Return the tiles that hold any wanted cell."""
+        if wanted is None:
+            return self._plan.tiles
+        grid = wanted.view(self.height, self.width).cpu()
+        return [tile for tile in self._plan.tiles if bool(grid[tile.rows, tile.columns].any())]
 
     def remember(self, frame: Tensor) -> None:
         """See ``Matcher.remember``."""
@@ -101,7 +110,7 @@ class WindowedMatcher(Matcher):
                 self._memory_slots = torch.cat([self._memory_slots, self._memory_slots.new_tensor([slot])])
                 self._waiting.remove(entry)
 
-    def _match(self, query: Tensor, weights: Tensor, sources: Tensor) -> None:
+    def _match(self, tiles: Sequence[Tile], query: Tensor, weights: Tensor, sources: Tensor) -> None:
         self._remember_for_good()
 
         def work(tile: Tile) -> None:
@@ -114,10 +123,10 @@ class WindowedMatcher(Matcher):
                     self._workspaces.put(workspace)
 
         if self._threads == 1:
-            for tile in self._plan.tiles:
+            for tile in tiles:
                 work(tile)
         else:
-            list(_pool(self._threads).map(work, self._plan.tiles))
+            list(_pool(self._threads).map(work, tiles))
 
     def _match_tile(
         self, tile: Tile, query: Tensor, weights: Tensor, sources: Tensor, workspace: _Workspace
