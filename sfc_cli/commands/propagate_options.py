@@ -344,7 +344,7 @@ ObjectReach = Annotated[
     float | None,
     typer.Option(
         help="Cells from where it was a frame before within which an object stays; 0 for anywhere. "
-        + _improved_default("object_reach"),
+        "[default: --radius improved]",
         metavar="CELLS",
         rich_help_panel=PROCEDURE,
     ),

@@ -192,6 +192,9 @@ class SettingsChoice:
             UsageError: If a value is outside its range.
         """
         chosen = {name: value for name, value in asdict(self).items() if value is not None}
+        if preset.object_reach and "radius" in chosen:
+            # The window shows an object that far from where it was: unless told, it may be there.
+            chosen.setdefault("object_reach", chosen["radius"])
         return replace(preset, **chosen)
 
 
@@ -229,7 +232,7 @@ def improved(settings: PropagationSettings) -> PropagationSettings:
         shallow_weight=1.0,
         channels=96,
         label_patch=8,
-        object_reach=12.0,
+        object_reach=settings.radius,
         edge_refinement=0.5,
     )
 

@@ -6,6 +6,7 @@ from sfc_cli.errors import UsageError
 from sfc_cli.settings.propagation import (
     PRESETS,
     PropagationSettings,
+    SettingsChoice,
     improved,
     patch_for,
     preset_for,
@@ -89,7 +90,17 @@ def test_improved__keeps_what_the_preset_says_of_votes() -> None:
             object_reach=0.0,
             edge_refinement=0.0,
         ) == dataclasses.replace(preset, radius=better.radius)
-        assert (better.whitening, better.label_patch, better.object_reach) == (0.02, 8, 12)
+        assert (better.whitening, better.label_patch, better.object_reach) == (0.02, 8, preset.radius)
+
+
+def test_over__the_reach_of_objects_follows_the_radius() -> None:
+    def chosen(preset: PropagationSettings, **settings: float) -> float:
+        return SettingsChoice(**settings).over(preset).object_reach  # type: ignore[arg-type]
+
+    assert chosen(improved(PRESETS["single"]), radius=20.0) == 20
+    assert chosen(improved(PRESETS["single"]), radius=20.0, object_reach=0.0) == 0
+    assert chosen(improved(PRESETS["single"]), object_reach=7.0) == 7
+    assert chosen(PRESETS["single"], radius=20.0) == 0
 
 
 @pytest.mark.parametrize(
