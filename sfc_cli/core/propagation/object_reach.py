@@ -15,8 +15,9 @@ class ObjectReach:
     """Keeps the labels of objects within reach of where they were last seen.
 
     Frame 0 votes from any distance, and so an object would appear wherever something looks like it. Here it
-    stays in cells less than ``object_reach`` from those that showed it in the frame before. Out of sight, it
-    may come back farther away with every frame, and anywhere once no frame of the window shows it.
+    stays in cells less than ``object_reach`` from those that showed it in the frame before. Hidden for n
+    frames it may come back (1 + n)² times as far away, so that a leap costs it a frame or two, and anywhere
+    once no frame of the window shows it.
 
     Args:
         labels: Of frame 0, background first, [K·p², h, w].
@@ -36,7 +37,7 @@ class ObjectReach:
 
     def cells(self) -> Tensor:
         """Return where each object may be in the next frame, bool [K − 1, N]."""
-        reach = self._settings.object_reach * (1 + self._hidden)
+        reach = self._settings.object_reach * (1 + self._hidden).square()
         # The window shows nothing of what has been hidden for all of its frames.
         near = (self._squared < reach * reach) | (self._hidden >= self._settings.context_frames)
         return near.flatten(1)

@@ -47,7 +47,7 @@ def test_cells__grow_while_an_object_is_hidden_until_the_window_forgets_it() -> 
     reach = ObjectReach(_labels(shown, _square(12, 30)), 1, SETTINGS)
     for frames in range(1, SETTINGS.context_frames):
         reach.follow(_labels(hidden, _square(12, 30)))
-        assert torch.equal(reach.cells()[0], _nearer(shown, 3.0 * (1 + frames)))
+        assert torch.equal(reach.cells()[0], _nearer(shown, 3.0 * (1 + frames) ** 2))
         assert torch.equal(reach.cells()[1], _nearer(_square(12, 30), 3.0))
     reach.follow(_labels(hidden, _square(12, 30)))
     assert reach.cells()[0].all()
@@ -123,8 +123,7 @@ def test_step__follows_what_moves_farther_than_the_reach_after_a_frame() -> None
     features, first = _video(5)
     labels = LabelPropagator(features[0], first, SETTINGS, backend="windowed").step(features[1:])[:, 1]
     assert labels[0].sum() == 0
-    assert (labels[1] * _square(8, 14)).sum() == 0
-    assert max((labels[number] * _square(8, 4 + 5 * (number + 1))).sum() for number in range(2, 6)) == 4
+    assert (labels[1] * _square(8, 14)).sum() == 4
 
 
 def test_remember__the_reach_is_that_of_an_unbroken_run() -> None:
