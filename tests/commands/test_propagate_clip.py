@@ -52,7 +52,9 @@ def test_clip__masks_of_a_data_set_run_are_the_same(shots: Path, first: Path) ->
     shutil.copy(first, "data/Annotations/480p/clip/00000.png")
     assert run_propagation("--data", "data", "--split", "all", "--output", "set").exit_code == 0
     propagate_clip(shots, "--mask", first)
-    for stem, mask in ids_in("out/shots").items():
+    masks = ids_in("out/shots")
+    assert len(masks) == FRAMES
+    for stem, mask in masks.items():
         np.testing.assert_array_equal(mask, read_ids(Path(f"set/clip/{stem}.png")))
 
 

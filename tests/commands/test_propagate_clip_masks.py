@@ -34,7 +34,7 @@ def test_clip__an_object_that_enters_later(shots: Path) -> None:
     assert overlap(masks["00008"], mask_of(8)) > 0.6
 
 
-def test_clip__a_correction_in_the_middle(shots: Path, first: Path) -> None:
+def test_clip__a_correction_in_the_middle(shots: Path) -> None:
     wrong = np.zeros((HEIGHT, WIDTH), np.uint8)
     wrong[40:60, 4:24] = 1
     write_mask(Path("wrong.png"), wrong)
@@ -42,7 +42,6 @@ def test_clip__a_correction_in_the_middle(shots: Path, first: Path) -> None:
     masks = ids_in("out/shots")
     np.testing.assert_array_equal(masks["00000"], wrong)
     np.testing.assert_array_equal(masks["00003"], mask_of(3))
-    run_propagation(shots, "--mask", first, "--output", "plain", "--start", "3")
     assert overlap(masks["00008"], mask_of(8)) > 0.6
 
 
