@@ -71,7 +71,8 @@ def load_network(
         shallow_weight: Weight of the fine-grained network's earlier layers beside its last one.
         channels: Leading channels kept of whitened features.
         label_patch: Side of the patch of pixels whose labels a cell carries: 1, 2, 4 or 8.
-        object_reach: Cells from where it was a frame before within which an object stays; 0 for anywhere.
+        object_reach: An object stays less than so many cells from where it was in the frame before; 0 lets it
+            appear anywhere.
         edge_refinement: Share of the labels that follows the frame's edges, 0…1.
         long_memory: Every so many of the frames before the window stay context; 0 for none. Or a list
             of frames that stay, which begins with 0.

@@ -343,8 +343,8 @@ LabelPatch = Annotated[
 ObjectReach = Annotated[
     float | None,
     typer.Option(
-        help="Cells from where it was a frame before within which an object stays; 0 for anywhere. "
-        "[default: --radius improved]",
+        help="An object stays less than so many cells from where it was in the frame before; 0 lets it "
+        "appear anywhere. [default: as --radius improved]",
         metavar="CELLS",
         rich_help_panel=PROCEDURE,
     ),

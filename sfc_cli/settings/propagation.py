@@ -51,8 +51,8 @@ class PropagationSettings:
         shallow_weight: Weight of the fine-grained network's earlier layers beside its last one; 0 for none.
         channels: Leading channels that are kept of whitened features; None for all.
         label_patch: Side of the patch of pixels whose labels a cell carries; 1 for one label a cell.
-        object_reach: How many cells from where it was a frame before an object may be, strictly below it; 0
-            for anywhere.
+        object_reach: An object stays less than so many cells from where it was in the frame before; 0 lets it
+            appear anywhere.
         edge_refinement: Share of the labels that follows the edges of the frame, 0…1.
         long_memory: Every so many of the frames before the window stay context; 0 for none. Or the frames
             that vote for good once they have left the window, frame 0 among them: as in the released code,
@@ -193,7 +193,7 @@ class SettingsChoice:
         """
         chosen = {name: value for name, value in asdict(self).items() if value is not None}
         if preset.object_reach and "radius" in chosen:
-            # The window shows an object that far from where it was: unless told, it may be there.
+            # Unless told otherwise, an object may be as far away as the cells that vote for it.
             chosen.setdefault("object_reach", chosen["radius"])
         return replace(preset, **chosen)
 

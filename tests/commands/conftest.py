@@ -1,4 +1,4 @@
-"""What all tests of commands share: an empty folder, no settings from outside, one core."""
+"""What all tests of commands share: an empty folder, and no settings from outside."""
 
 from __future__ import annotations
 
@@ -31,17 +31,6 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.chdir(folder)
     return folder
-
-
-@pytest.fixture(scope="package", autouse=True)
-def _one_core() -> Iterator[None]:
-    """Keep tiny operations off the thread pool, whose hand-over costs more than they do."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -14,15 +13,6 @@ from sfc_cli.core.correspondence import Correspondence, momentum_at
 from sfc_cli.core.matching_loss import matching_loss
 from sfc_cli.data.views import CropBox, normalise
 from tests.conftest import Golden
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Threads wait for each other on a busy machine: minutes instead of seconds."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def test_matching_loss__equals_the_published_values_and_gradients(golden: Golden) -> None:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from sfc_cli.settings.propagation import PropagationSettings
 
-# A cell shows an object from here on, at its pixel that is surest of it.
+# A cell shows an object if one of its pixels has a label of at least this.
 _SHOWN = 0.5
 
 
@@ -15,9 +15,9 @@ class ObjectReach:
     """Keeps the labels of objects within reach of where they were last seen.
 
     Frame 0 votes from any distance, and so an object would appear wherever something looks like it. Here it
-    stays in cells less than ``object_reach`` from those that showed it in the frame before. Hidden for n
-    frames it may come back (1 + n)² times as far away, so that a leap costs it a frame or two, and anywhere
-    once no frame of the window shows it.
+    stays in cells less than ``object_reach`` from those that showed it in the frame before. After n frames
+    that do not show it, it may be (1 + n)² times as far away, so a leap costs it a frame or two; once no
+    frame of the window shows it, it may be anywhere.
 
     Args:
         labels: Of frame 0, background first, [K·p², h, w].
@@ -29,8 +29,8 @@ class ObjectReach:
         self._planes = patch * patch  # of each label
         self._settings = settings
         objects = len(labels) // self._planes - 1
-        # How far each cell is from the nearest that showed the object, squared; and since how many frames
-        # none has.
+        # The squared distance of each cell from the nearest that showed the object, and for how many frames
+        # none has shown it since.
         self._squared = labels.new_full((objects, *labels.shape[1:]), float("inf"), dtype=torch.float32)
         self._hidden = self._squared.new_full((objects, 1, 1), settings.context_frames)
         self.follow(labels)
@@ -43,7 +43,7 @@ class ObjectReach:
         return near.flatten(1)
 
     def keep(self, labels: Tensor, cells: Tensor) -> Tensor:
-        """Give the background what objects have out of their reach.
+        """Give the background what objects have beyond their reach.
 
         Args:
             labels: Of the next frame, [N, K·p²].
